@@ -1,0 +1,1 @@
+"""Helpers for people who try or develop this project; none of it is in the package."""
