@@ -1,0 +1,278 @@
+"""
+OData's query options: ``$filter``, ``$select``, ``$expand``, ``$orderby`` and ``$top``, with literals by Edm type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from airflow_provider_exact.client.account_codes import pad_codes
+from airflow_provider_exact.client.catalogue import Endpoint, Property
+from airflow_provider_exact.client.errors import ExactRequestError
+from airflow_provider_exact.client.serialisation import (
+    moment_text,
+    to_boolean,
+    to_guid,
+    to_integer,
+    to_moment,
+    to_number,
+    to_text,
+)
+
+OPERATORS = {
+    "=": "eq", "==": "eq", "!=": "ne", "<>": "ne", ">": "gt", ">=": "ge", "<": "lt", "<=": "le",
+    "eq": "eq", "ne": "ne", "gt": "gt", "ge": "ge", "lt": "lt", "le": "le",
+}  # fmt: skip
+SAFE = "$'(),:*/="
+FUNCTIONS = {"substringof", "startswith", "endswith"}
+
+Filter = str | Mapping[str, Any] | None
+Names = str | Sequence[str] | None
+
+
+def literal(field: str, value: object, type_name: str | None) -> str:
+    """
+    Return a value as OData writes it in an address: ``guid'…'``, ``datetime'…'``, ``123L``, ``'it''s'``.
+
+    :param type_name: The Edm type; ``None`` when unknown, then the value's own type decides.
+    :raises ExactRequestError: the value does not fit; the message names ``field``.
+    """
+    if value is None:
+        raise ExactRequestError(
+            f"{field}: nothing is known of how Exact Online compares with nothing (null). Leave the field out and look "
+            "at the records that come, or write the filter as OData text."
+        )
+    match type_name or _type_of(value):
+        case "Guid":
+            return f"guid'{to_guid(field, value)}'"
+        case "Byte" | "Int16" | "Int32" as small:
+            return str(to_integer(field, value, small))
+        case "Int64":
+            return f"{to_integer(field, value, 'Int64')}L"
+        case "Double":
+            return str(to_number(field, value))
+        case "Boolean":
+            return "true" if to_boolean(field, value) else "false"
+        case "DateTime":
+            return f"datetime'{moment_text(to_moment(field, value))}'"
+        case _:
+            return "'" + to_text(field, value).replace("'", "''") + "'"
+
+
+def _type_of(value: object) -> str:
+    match value:
+        case bool():
+            return "Boolean"
+        case int():
+            return "Int32" if -(2**31) <= value < 2**31 else "Int64"
+        case float() | Decimal():
+            return "Double"
+        case UUID():
+            return "Guid"
+        case date():
+            return "DateTime"
+    return "String"
+
+
+def field_of(endpoint: Endpoint, name: object, option: str) -> Property:
+    """
+    Return the field that an option names, in any letter case.
+
+    :raises ExactRequestError: a known endpoint has no such field; the message names the nearest ones.
+    """
+    if not isinstance(name, str) or not name:
+        raise ExactRequestError(f"{option}: expected the name of a field, not {name!r}.")
+    if found := endpoint.property(name):
+        return found
+    if endpoint.properties:
+        raise ExactRequestError(f"{option}: {endpoint.path} has no field {name!r}.{endpoint.nearest(name)}")
+    return Property(name)
+
+
+def filter_text(endpoint: Endpoint, filter: Filter) -> str | None:
+    """
+    Return a filter as OData text, or ``None`` for no filter.
+
+    A dict joins its fields with *and*. A plain value must be equal; ``(">=", value)`` compares, with ``= != > >= < <=``
+    or ``startswith``, ``endswith``, ``substringof``; a list of values means any of them; a list of comparisons means
+    all of them: ``{"Project": guid, "Date": [(">=", date(2026, 1, 1)), ("<", date(2026, 2, 1))]}``.
+
+    The codes of accounts are filled up with the spaces that Exact keeps in front of them, in text as well.
+
+    :raises ExactRequestError: a field is unknown or a value does not fit.
+    """
+    if filter is None or isinstance(filter, str):
+        return pad_codes(endpoint, (filter or "").strip()) or None
+    if not isinstance(filter, Mapping):
+        raise ExactRequestError(f"filter: expected OData text or a dict of fields, not {type(filter).__name__}.")
+    terms = [_term(field_of(endpoint, name, "filter"), wanted) for name, wanted in filter.items()]
+    return pad_codes(endpoint, " and ".join(terms)) or None
+
+
+def all_of(*texts: str | None) -> str | None:
+    """Return filters joined with *and*, each in parentheses if there are several."""
+    given = [text for text in texts if text]
+    return " and ".join(f"({text})" for text in given) if len(given) > 1 else next(iter(given), None)
+
+
+def _term(prop: Property, wanted: object) -> str:
+    if _is_comparison(wanted):
+        return _comparison(prop, *wanted)  # type: ignore[misc]
+    if isinstance(wanted, Sequence | set | frozenset) and not isinstance(wanted, str | bytes):
+        values = sorted(wanted, key=str) if isinstance(wanted, set | frozenset) else list(wanted)
+        if not values:
+            raise ExactRequestError(f"filter: the list for {prop.name} is empty, so nothing could match.")
+        comparing = [_is_comparison(value) for value in values]
+        if all(comparing):
+            return " and ".join(_comparison(prop, *value) for value in values)
+        if any(comparing):
+            raise ExactRequestError(f"filter: {prop.name} mixes plain values and comparisons in one list.")
+        terms = [_comparison(prop, "eq", value) for value in values]
+        return f"({' or '.join(terms)})" if len(terms) > 1 else terms[0]
+    return _comparison(prop, "eq", wanted)
+
+
+def _is_comparison(wanted: object) -> bool:
+    """Whether this is an operator and a value; a template or JSON makes a list of the tuple."""
+    if not isinstance(wanted, tuple | list) or len(wanted) != 2 or not isinstance(wanted[0], str):
+        return False
+    word = wanted[0].strip().lower()
+    return word in OPERATORS or word in FUNCTIONS or isinstance(wanted, tuple)
+
+
+def _comparison(prop: Property, operator: str, value: object) -> str:
+    word = operator.strip().lower()
+    text = literal(prop.name, value, prop.type)
+    if word in OPERATORS:
+        return f"{prop.name} {OPERATORS[word]} {text}"
+    if word not in FUNCTIONS:
+        known = ", ".join([*OPERATORS, *sorted(FUNCTIONS)])
+        raise ExactRequestError(f"filter: {operator!r} for {prop.name} is not an operator. Known: {known}.")
+    if prop.type not in ("String", None):
+        raise ExactRequestError(f"filter: {word} works on text, and {prop.name} is {prop.type}.")
+    return f"substringof({text},{prop.name})" if word == "substringof" else f"{word}({prop.name},{text})"
+
+
+def names(value: Names) -> list[str]:
+    """Return names given as a list or as text with commas."""
+    parts = value.split(",") if isinstance(value, str) else list(value or ())
+    return [part.strip() if isinstance(part, str) else part for part in parts if part]
+
+
+def select_text(endpoint: Endpoint, select: Names) -> str | None:
+    """
+    Return ``$select``; ``*`` stands for all fields.
+
+    :raises ExactRequestError: a field is unknown, or the endpoint is known to refuse ``*``.
+    """
+    chosen = names(select)
+    if "*" in chosen:
+        if endpoint.select_star is False:
+            raise ExactRequestError(f"select: {endpoint.path} does not take '*'; name the fields.")
+        return "*"
+    # A path such as Lines/Quantity chooses a field of what is expanded; its first part is a field here.
+    return ",".join(_path(endpoint, name, "select") for name in chosen) or None
+
+
+def expand_text(endpoint: Endpoint, expand: Names) -> str | None:
+    """Return ``$expand``."""
+    return ",".join(_path(endpoint, name, "expand") for name in names(expand)) or None
+
+
+def _path(endpoint: Endpoint, name: str, option: str) -> str:
+    first, slash, rest = str(name).partition("/")
+    return f"{field_of(endpoint, first, option).name}{slash}{rest}"
+
+
+def order_by_text(endpoint: Endpoint, order_by: Names) -> str | None:
+    """
+    Return ``$orderby``: ``"Date"``, ``"Date desc"`` or a list of those.
+
+    :raises ExactRequestError: a field is unknown, or something else than ``asc`` or ``desc`` follows it.
+    """
+    terms = []
+    for term in names(order_by):
+        name, _, direction = str(term).partition(" ")
+        if direction.strip().lower() not in ("", "asc", "desc"):
+            raise ExactRequestError(f"order_by: {term!r} is not a field with 'asc' or 'desc' behind it.")
+        terms.append(f"{field_of(endpoint, name, 'order_by').name} {direction.strip().lower()}".strip())
+    return ",".join(terms) or None
+
+
+def whole_number(option: str, value: object) -> int | None:
+    """
+    Return a positive whole number, ``None`` for nothing.
+
+    :raises ExactRequestError: it is something else; the message names ``option``.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    number = to_integer(option, value, "Int32")
+    if number < 1:
+        raise ExactRequestError(f"{option}: expected a whole number above 0, not {value!r}.")
+    return number
+
+
+def key_text(endpoint: Endpoint, primary_key: object) -> str:
+    """
+    Return a key as it stands behind the endpoint: ``(guid'…')``, ``(123)``, ``('EUR')``.
+
+    :param primary_key: A value; for keys of several fields a dict of all of them.
+    :raises ExactRequestError: the key is missing, incomplete or of another type.
+    """
+    if primary_key is None or primary_key == "":
+        raise ExactRequestError(f"primary_key: give the key of the record of {endpoint.path}.")
+    if len(endpoint.key) > 1:
+        wanted = [field.name for field in endpoint.key]
+        if not isinstance(primary_key, Mapping) or {*primary_key} != {*wanted}:
+            raise ExactRequestError(f"primary_key: {endpoint.path} needs a dict with exactly {', '.join(wanted)}.")
+        parts = [f"{f.name}={literal(f.name, primary_key[f.name], f.type)}" for f in endpoint.key]
+        return f"({','.join(parts)})"
+    if isinstance(primary_key, Mapping | list | tuple):
+        raise ExactRequestError(f"primary_key: {endpoint.path} has one key; give its value.")
+    try:
+        return f"({literal('primary_key', primary_key, _key_type(endpoint, primary_key))})"
+    except ExactRequestError as error:
+        if not endpoint.property("Code"):
+            raise
+        raise ExactRequestError(
+            f"{error} By its code a record is looked up first: ExactOnlineGetOperator with match={{'Code': …}}, or "
+            "ExactOnlineHook.find_record."
+        ) from error
+
+
+def _key_type(endpoint: Endpoint, primary_key: object) -> str | None:
+    if endpoint.key:
+        return endpoint.key[0].type
+    try:
+        to_guid("primary_key", primary_key)
+    except ExactRequestError:
+        return None
+    return "Guid"
+
+
+def key_filter(endpoint: Endpoint, primary_key: object) -> str:
+    """
+    Return a filter that only the record with this key meets.
+
+    A list with such a filter is empty where a GET by key would be a 404, which counts as an error at Exact.
+    """
+    if not endpoint.key:
+        raise ExactRequestError(f"primary_key: the key of {endpoint.path} is not known; use a filter.")
+    if len(endpoint.key) > 1:
+        key_text(endpoint, primary_key)
+        given = dict(primary_key)  # type: ignore[call-overload]
+    else:
+        given = {endpoint.key[0].name: primary_key}
+    return " and ".join(f"{f.name} eq {literal(f.name, given[f.name], f.type)}" for f in endpoint.key)
+
+
+def encode(options: Mapping[str, str | None]) -> str:
+    """Return options as a query with spaces as ``%20``: not every OData server reads ``+`` as one."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return urlencode(given, quote_via=quote, safe=SAFE)
