@@ -1,0 +1,1 @@
+"""A copy of Exact Online's records elsewhere, kept in step: plain Python, like ``client``."""
