@@ -1,0 +1,1 @@
+"""``airflow exact-online …`` and the console script ``exact-online``."""

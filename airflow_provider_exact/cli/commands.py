@@ -1,0 +1,161 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from airflow_provider_exact.client.errors import ExactError, ExactRequestError, ExactTokenError
+from airflow_provider_exact.connection import ConnectionSettings
+
+DAY = 86_400.0
+
+
+def as_server(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """Let a command use Airflow's database, and turn errors into one sentence and exit code 1."""
+
+    @wraps(command)
+    def wrapped(args: argparse.Namespace) -> None:
+        from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+        # As Airflow's own commands do: the command line has no supervisor to ask.
+        os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+        try:
+            providers_configuration_loaded(command)(args)
+        except ExactError as error:
+            raise SystemExit(f"exact-online: {error}") from error
+        except KeyboardInterrupt:
+            raise SystemExit("exact-online: stopped; nothing was changed.") from None
+
+    return wrapped
+
+
+def settings_of(conn_id: str) -> ConnectionSettings:
+    """Return the settings of a connection, or say that there is none."""
+    from airflow_provider_exact.connection import find_connection
+
+    settings = find_connection(conn_id)
+    if settings is None:
+        raise ExactRequestError(
+            f"There is no connection {conn_id!r} of type exact_online. Add it under Admin, Connections, or name "
+            "another one."
+        )
+    return settings
+
+
+@as_server
+def login(args: argparse.Namespace) -> None:
+    """Sign in for a connection and store the tokens."""
+    from airflow_provider_exact import signing_in
+
+    settings = settings_of(args.conn_id)
+    if settings.access_token:
+        raise ExactRequestError(
+            f"The connection {args.conn_id!r} has a ready access token, which is used instead of any sign-in. Take it "
+            "out first."
+        )
+    redirect_uri = args.redirect_uri or signing_in.redirect_uri(settings)
+    state = secrets.token_urlsafe(24)
+    url = settings.grants().authorize_url(redirect_uri, state)
+    answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
+    signed_in = signing_in.finish(settings, signing_in.code_from(answer), redirect_uri)
+    tell(f"Signed in as {signed_in.user} for the connection {settings.conn_id!r}.")
+    if not signed_in.divisions:
+        tell("The granted divisions could not be listed; set the connection's division by hand.")
+        return
+    tell("Granted divisions:")
+    for division in signed_in.divisions:
+        mark = " (the connection's default)" if str(settings.division) == str(division.code) else ""
+        tell(f"  {division.code}  {division.name}{mark}")
+
+
+def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> dict[str, str]:
+    from airflow_provider_exact.cli.redirect import Listener, answer_in
+
+    listener = None
+    if not no_browser and Listener.suits(redirect_uri):
+        try:
+            listener = Listener(redirect_uri)
+        except OSError:
+            tell(f"Something else listens at {redirect_uri}, so the address has to be pasted here.")
+    tell(f"Open this address in a browser and sign in:\n\n  {url}\n")
+    if not no_browser:
+        webbrowser.open(url)
+    if listener is not None:
+        tell(f"Waiting for the browser at {redirect_uri} (Ctrl-C ends it) …")
+        return answer_in(listener.wait(), state)
+    try:
+        return answer_in(input("Then paste the whole address that the browser ended at: "), state)
+    except EOFError:
+        raise ExactTokenError(
+            "No address was given. Run the command in a terminal, or sign in on the page Admin, Exact Online."
+        ) from None
+
+
+@as_server
+def status(args: argparse.Namespace) -> None:
+    """Show how connections stand."""
+    from airflow.cli.simple_table import AirflowConsole
+
+    from airflow_provider_exact.connection import known_connections
+
+    chosen = [settings_of(args.conn_id)] if args.conn_id else known_connections()
+    if not chosen:
+        tell("There is no connection of type exact_online yet. Add one under Admin, Connections.")
+        return
+    now = time.time()
+    AirflowConsole().print_as(data=[_row(settings, now) for settings in chosen], output=args.output)
+    for settings in chosen:
+        if warning := _warning(settings, now):
+            tell(warning, file=sys.stderr)
+
+
+def _row(settings: ConnectionSettings, now: float) -> dict[str, Any]:
+    from airflow_provider_exact import signing_in
+
+    row = {"conn_id": settings.conn_id, "site": "", "state": "", "user": "", "division": str(settings.division or "")}
+    row |= {"token_age": "", "refresh_token_until": "", "lease": "free", "calls_left": _calls_left(settings, now)}
+    try:
+        row["site"] = settings.site.base_url
+        found = signing_in.status(settings, now=now)
+    except ExactError as error:
+        return row | {"state": str(error)}
+    row |= {"state": found.state.value, "user": found.user or ""}
+    if found.issued_at is not None and found.expires_at is not None:
+        row["token_age"] = f"{now - found.issued_at:.0f} s"
+        row["refresh_token_until"] = time.strftime("%Y-%m-%d", time.gmtime(found.expires_at))
+    if found.refreshing_until is not None:
+        row["lease"] = f"held for {found.refreshing_until - now:.0f} s more"
+    return row
+
+
+def _calls_left(settings: ConnectionSettings, now: float) -> str:
+    from airflow_provider_exact import known_limits
+
+    return "; ".join(f"{division}: {text}" for division, text in known_limits.texts(settings.conn_id, now).items())
+
+
+def _warning(settings: ConnectionSettings, now: float) -> str | None:
+    from airflow_provider_exact import signing_in
+
+    try:
+        found = signing_in.status(settings, now=now)
+    except ExactError:
+        return None
+    if found.problem:
+        return f"{settings.conn_id}: {found.problem}"
+    if found.expires_soon(now) and found.expires_at is not None:
+        days = max(0, int((found.expires_at - now) // DAY))
+        return f"{settings.conn_id}: unused for long; its refresh token dies in {days} days. Run a task with it."
+    return None
+
+
+def tell(text: str, *, file: Any = None) -> None:
+    print(text, file=file, flush=True)

@@ -1,0 +1,231 @@
+"""What an Airflow connection of type ``exact_online`` says, and the site, grants and tokens that follow from it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_exact import metrics
+from airflow_provider_exact.client.auth import Grants
+from airflow_provider_exact.client.errors import ExactRequestError
+from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.client.token_store import FixedTokenStore, RefreshingTokenStore, TokenStore
+from airflow_provider_exact.client.transport import RequestsTransport
+from airflow_provider_exact.provider_info import get_provider_info
+from airflow_provider_exact.tokens.storage import TOKEN_KEY, VariableStorage
+from airflow_provider_exact.tokens.stores import shared_store
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+CONN_TYPE = "exact_online"
+CONFIG_SECTION = "exact_online"
+ENVIRONMENT = "AIRFLOW_CONN_"
+TEXT_FIELDS = ("region", "redirect_uri", "refresh_token", "access_token", "token_variable")
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """
+    One connection; ``division`` is as it was written, ``None`` when empty.
+    """
+
+    conn_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    server_url: str | None = None
+    region: str | None = None
+    division: int | str | None = None
+    redirect_uri: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    token_variable: str | None = None
+
+    @classmethod
+    def of(cls, connection: Connection) -> ConnectionSettings:
+        """
+        Read a connection.
+
+        :raises ExactRequestError: it is of another type.
+        """
+        if connection.conn_type not in (CONN_TYPE, "", None):
+            raise ExactRequestError(
+                f"Connection {connection.conn_id!r} is of type {connection.conn_type!r}, not {CONN_TYPE!r}. Choose "
+                "another connection, or change its type."
+            )
+        extra = connection.extra_dejson
+        text = {name: str(extra[name]).strip() or None for name in TEXT_FIELDS if extra.get(name) is not None}
+        division = extra.get("division")
+        return cls(
+            conn_id=connection.conn_id,
+            client_id=(connection.login or "").strip(),
+            client_secret=(connection.password or "").strip(),
+            server_url=_server_url(connection),
+            division=None if division in (None, "") else division,
+            **text,
+        )
+
+    @cached_property
+    def site(self) -> Site:
+        """
+        The Exact Online that the connection means.
+
+        :raises ExactRequestError: region and Server URL are missing, malformed or contradict each other.
+        """
+        try:
+            return Site.of(self.region, self.server_url)
+        except ExactRequestError as error:
+            raise ExactRequestError(f"Connection {self.conn_id!r}: {error}") from error
+
+    @property
+    def token_key(self) -> str:
+        """The key of the Variable that keeps this connection's tokens."""
+        return self.token_variable or f"{TOKEN_KEY}{self.conn_id}"
+
+    @property
+    def advice(self) -> str:
+        """What a person does to sign in for this connection."""
+        return (
+            f"Sign in for the connection {self.conn_id!r}: on the page Admin, Exact Online of Airflow, or with the "
+            f"command 'exact-online login --conn-id {self.conn_id}'."
+        )
+
+    def grants(self) -> Grants:
+        """
+        Return the grants of the connection's app registration.
+
+        :raises ExactRequestError: client id or secret is missing.
+        """
+        needed = {"Client ID": self.client_id, "Client secret": self.client_secret}
+        if missing := [name for name, value in needed.items() if not value]:
+            raise ExactRequestError(
+                f"Connection {self.conn_id!r} lacks {' and '.join(missing)}; both are on the app's page in Exact's App "
+                "Center."
+            )
+        transport = RequestsTransport((seconds("connect_timeout"), seconds("token_timeout")))
+        return Grants(self.site, self.client_id, self.client_secret, transport)
+
+    def storage(self, *, sleep: Callable[[float], None] = time.sleep) -> VariableStorage:
+        """Return where the connection's tokens are kept."""
+        return VariableStorage(self.token_key, self.client_secret, seed=self.refresh_token, sleep=sleep)
+
+    def tokens(self) -> TokenStore:
+        """Return the store that calls of this connection take their tokens from."""
+        if self.access_token:
+            return FixedTokenStore(self.access_token)
+        return self.refreshing_store()
+
+    def refreshing_store(self) -> RefreshingTokenStore:
+        """Return this process's store that refreshes the connection's tokens."""
+        return shared_store(
+            self.token_key,
+            self.grants(),
+            seed=self.refresh_token,
+            advice=self.advice,
+            on_refresh=partial(metrics.counter(self.conn_id), "refreshes", 1),
+        )
+
+
+def _server_url(connection: Connection) -> str | None:
+    """Put a connection's host together with a scheme and port that a connection URI leaves in fields of their own."""
+    host = (connection.host or "").strip()
+    if not host:
+        return None
+    if "://" not in host and connection.schema in ("http", "https"):
+        host = f"{connection.schema}://{host}"
+    names_a_port = host.rpartition("://")[2].rstrip("/").rpartition(":")[2].isdecimal()
+    return f"{host}:{connection.port}" if connection.port and not names_a_port else host
+
+
+def seconds(option: str) -> float:
+    """
+    Return a length of time from Airflow's configuration.
+
+    :raises ExactRequestError: it is not above 0.
+    """
+    from airflow.configuration import conf
+
+    value: float = conf.getfloat(CONFIG_SECTION, option, fallback=float(_default(option)))
+    if value <= 0:
+        raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected seconds above 0, not {value}.")
+    return value
+
+
+def count_option(option: str) -> int:
+    """
+    Return a number of things from Airflow's configuration.
+
+    :raises ExactRequestError: it is negative.
+    """
+    from airflow.configuration import conf
+
+    value: int = conf.getint(CONFIG_SECTION, option, fallback=int(_default(option)))
+    if value < 0:
+        raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected a number from 0 on, not {value}.")
+    return value
+
+
+def _default(option: str) -> str:
+    """Return an option's default, which Airflow 3.1 does not load in every process."""
+    config: Any = get_provider_info()["config"]
+    return str(config[CONFIG_SECTION]["options"][option]["default"])
+
+
+def known_connections() -> list[ConnectionSettings]:
+    """Return the connections of this type among :func:`known_ids`."""
+    found = (find_connection(conn_id) for conn_id in known_ids())
+    return [settings for settings in found if settings is not None]
+
+
+def known_ids() -> list[str]:
+    """
+    Return ids that may be connections of this type: those in Airflow's database, all in the environment, and those that
+    tokens are kept for. Only for the API server and the command line.
+
+    A secrets backend can't be asked for a list; a connection in one shows up once somebody has signed in for it.
+    """
+    from airflow.models import Connection as StoredConnection
+    from airflow.models import Variable as StoredVariable
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        of_our_type = select(StoredConnection.conn_id).where(StoredConnection.conn_type == CONN_TYPE)
+        ids = {str(conn_id) for conn_id in session.scalars(of_our_type)}
+        token_keys = session.scalars(select(StoredVariable.key).where(StoredVariable.key.startswith(TOKEN_KEY)))
+        ids |= {str(key).removeprefix(TOKEN_KEY) for key in token_keys}
+    ids |= {name.removeprefix(ENVIRONMENT).lower() for name in os.environ if name.startswith(ENVIRONMENT)}
+    return sorted(ids)
+
+
+def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
+    """
+    Return the saved connection with the same app on the same site, whose tokens can stand in for these settings.
+
+    The form's Test button tries its content under a made-up id, for which nobody has ever signed in.
+    """
+    for saved in known_connections():
+        try:
+            same = saved.client_id == settings.client_id and saved.site == settings.site
+        except ExactRequestError:
+            continue
+        if same and (saved.refresh_token == settings.refresh_token or not settings.refresh_token):
+            return saved
+    return None
+
+
+def find_connection(conn_id: str) -> ConnectionSettings | None:
+    """Return a connection by its id from wherever Airflow finds it; ``None`` if there is none of this type."""
+    # Airflow 3.1 has it nowhere else.
+    from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined]
+    from airflow.sdk import BaseHook
+
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
+    return ConnectionSettings.of(connection) if connection.conn_type == CONN_TYPE else None

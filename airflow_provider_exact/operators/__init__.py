@@ -1,0 +1,1 @@
+"""Operators: one call to Exact Online as a task."""

@@ -1,0 +1,1 @@
+"""The page "Exact Online" in Airflow: how connections stand, and signing in."""

@@ -1,0 +1,158 @@
+"""The page's routes. Each asks Airflow's auth manager, since Airflow itself guards no plugin's route."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
+from airflow.api_fastapi.logging.decorators import action_logging
+from airflow.utils.session import create_session
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from airflow_provider_exact import signing_in
+from airflow_provider_exact.client.errors import ExactError, ExactRequestError
+from airflow_provider_exact.connection import ConnectionSettings, find_connection
+from airflow_provider_exact.plugin import access, begun, rows
+from airflow_provider_exact.plugin.addresses import CALLBACK, airflow_sign_in, base_url
+from airflow_provider_exact.plugin.begun import BegunSignIn
+from airflow_provider_exact.plugin.guard import Guard
+from airflow_provider_exact.plugin.pages import message, page
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+MAY_NOT = "Signing in for a connection needs the right to edit it. Ask whoever manages this Airflow."
+NOT_UNDER_WAY = (
+    "This answer belongs to no sign-in that is under way in this browser. It was begun more than {minutes} minutes ago "
+    "or in another browser, was finished already, or another one was begun since; or somebody made you follow this "
+    "address. Nothing was changed."
+)
+NOT_KNOWN_HERE = (
+    "Airflow does not know you at this address. Either your session has ended, or you began at another address of this "
+    "Airflow than {base_url}, where Exact sends people back to. Open the page there and begin again."
+)
+
+
+@router.get("/")
+def index(user: GetUserDep, connection: str = "") -> Response:
+    """Show how connections stand; ``connection`` is one that can't be listed."""
+    shown = rows.rows_for(user)
+    sought = connection.strip()
+    if sought and all(row.conn_id != sought for row in shown):
+        found = rows.row_for(user, sought)
+        shown = [found, *shown] if found else shown
+    return page(
+        "connections",
+        leads_to=[row.origin for row in shown if row.button],
+        rows=shown,
+        sought=sought,
+        found=any(row.conn_id == sought for row in shown),
+        redirect_uri=begun.usual_redirect_uri(),
+    )
+
+
+@router.post(
+    "/sign-in/{connection_id:path}",
+    dependencies=[
+        Depends(requires_access_connection(method="PUT")),
+        Depends(action_logging("exact_online_sign_in")),
+    ],
+)
+def sign_in(connection_id: str, user: GetUserDep) -> Response:
+    """Send a person to Exact's login page."""
+    begun_now = BegunSignIn(connection_id, user.get_id())
+    try:
+        settings = _settings(connection_id)
+        response = RedirectResponse(begun.authorize_url(settings, begun_now.state), 303)
+    except ExactError as error:
+        return message("Signing in is not possible yet", str(error), status=400)
+    begun_now.remember(response)
+    return response
+
+
+@router.get(CALLBACK)
+async def callback(request: Request, user: GetUserDep) -> Response:
+    """Take the code that Exact sends a person back with; anything but the answer to a sign-in begun here is refused."""
+    sign_in = BegunSignIn.in_cookie(request)
+    if sign_in is None or not sign_in.is_answered_by(request.query_params.get("state", "")):
+        return message("Not signed in", NOT_UNDER_WAY.format(minutes=begun.MINUTES), status=400)
+    # Waits for Exact and for the lease.
+    response = await run_in_threadpool(_finish, sign_in, user, dict(request.query_params))
+    if response.status_code == 200:
+        await _note(user, sign_in.conn_id)
+    begun.forget(response)
+    return response
+
+
+def _finish(sign_in: BegunSignIn, user: BaseUser, answer: dict[str, str]) -> Response:
+    if sign_in.user_id != user.get_id():
+        text = "Another user of Airflow began this sign-in. Begin again as the user that you are now."
+        return message("Not signed in", text, status=403)
+    if not access.may_change(user, sign_in.conn_id):
+        return message("Not signed in", MAY_NOT, status=403)
+    try:
+        settings = _settings(sign_in.conn_id)
+        code = signing_in.code_from(answer)
+        signed_in = signing_in.finish(settings, code, signing_in.redirect_uri(settings))
+    except ExactError as error:
+        log.warning("Signing in for the connection %r failed: %s", sign_in.conn_id, error)
+        return message("The sign-in was not finished", str(error), status=400)
+    return page("signed_in", conn_id=settings.conn_id, signed_in=signed_in, default=str(settings.division or ""))
+
+
+def _settings(conn_id: str) -> ConnectionSettings:
+    settings = find_connection(conn_id)
+    if settings is None:
+        raise ExactRequestError(
+            f"There is no connection {conn_id!r} of type exact_online. Add it under Admin, Connections, or in your "
+            "secrets backend."
+        )
+    if settings.access_token:
+        raise ExactRequestError(
+            f"The connection {conn_id!r} brings its own access token, which is used instead of any sign-in. Take it "
+            "out first."
+        )
+    return settings
+
+
+async def _note(user: BaseUser, conn_id: str) -> None:
+    """Write the sign-in into Airflow's audit log, as Airflow's own routes do, but without the request and its code."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "headers": [],
+        "query_string": b"",
+        "path_params": {"connection_id": conn_id},
+    }
+    with create_session() as session:
+        await action_logging("exact_online_signed_in")(Request(scope), session, user)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """Turn a refusal of Airflow or FastAPI into a page."""
+    status = error.status_code if isinstance(error, StarletteHTTPException) else 500
+    if request.method == "GET" and status in {401, 403}:
+        # On both pages that only means that nobody, or nobody whom Airflow still knows, is there.
+        if not request.url.path.endswith(CALLBACK):
+            return RedirectResponse(airflow_sign_in(), 303)
+        return message("Not signed in", NOT_KNOWN_HERE.format(base_url=base_url()), status=status)
+    if status == 401:
+        return message("Not signed in to Airflow", "Your session has ended. Open the page again.", status=status)
+    if status == 403:
+        return message("You may not sign in for this connection", MAY_NOT, status=status)
+    return message("There is nothing here", "The address is wrong, or not for a browser.", status=status)
+
+
+def create_app() -> FastAPI:
+    app = FastAPI(title="Exact Online", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.add_middleware(Guard)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    return app

@@ -1,0 +1,1 @@
+"""Sensors: waiting for something to appear in Exact Online."""

@@ -1,0 +1,174 @@
+"""Signing in, for the page in Airflow and the command line alike; and what can be told of a sign-in without a call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_exact.client.auth import REFRESH_TOKEN_LIFETIME, TokenRefusedError
+from airflow_provider_exact.client.client import ExactClient
+from airflow_provider_exact.client.errors import ExactError, ExactRequestError, ExactTokenError
+from airflow_provider_exact.client.token_store import FixedTokenStore
+from airflow_provider_exact.connection import CONFIG_SECTION
+
+if TYPE_CHECKING:
+    from airflow_provider_exact.connection import ConnectionSettings
+
+CALLBACK_PATH = "/exact-online/callback"
+# A refresh token that dies within this many seconds is worth a warning.
+WARNING_TIME = 7 * 86_400.0
+
+
+def redirect_uri(settings: ConnectionSettings) -> str:
+    """
+    Return where Exact sends people back: the connection's, the configuration's, else this Airflow's own page.
+
+    It is never taken from a request, which a proxy may have changed.
+
+    :raises ExactRequestError: none is configured.
+    """
+    from airflow.configuration import conf
+
+    configured = settings.redirect_uri or conf.get(CONFIG_SECTION, "redirect_uri", fallback="").strip()
+    if configured:
+        return configured
+    base_url = conf.get("api", "base_url", fallback="").rstrip("/")
+    if base_url.startswith(("http://", "https://")):
+        return base_url + CALLBACK_PATH
+    raise ExactRequestError(
+        f"redirect_uri: none is known. Set it in the connection {settings.conn_id!r}, or [{CONFIG_SECTION}] "
+        "redirect_uri or [api] base_url in Airflow's configuration. It must be, letter for letter, the one of the "
+        "app's registration."
+    )
+
+
+@dataclass(frozen=True)
+class Division:
+    code: int
+    name: str
+
+
+@dataclass(frozen=True)
+class SignedInUser:
+    """Who signed in, and the divisions that they granted (empty when those could not be listed)."""
+
+    user: str
+    divisions: tuple[Division, ...]
+
+
+def code_from(answer: Mapping[str, str]) -> str:
+    """
+    Return the code out of the redirect's query.
+
+    :raises ExactTokenError: there is none, with the reason that Exact gives.
+    """
+    if error := answer.get("error"):
+        if error == "access_denied":
+            raise ExactTokenError("Access was denied on Exact's consent page. Start again and choose to allow it.")
+        described = " ".join((answer.get("error_description") or error).split())[:300]
+        raise ExactTokenError(f'Exact did not sign anybody in. It says: "{described}" Start again.')
+    if not answer.get("code"):
+        raise ExactTokenError("The address holds no code. Give the whole address that Exact sent the browser to.")
+    return answer["code"]
+
+
+def finish(settings: ConnectionSettings, code: str, sent_back_to: str) -> SignedInUser:
+    """
+    Trade a code for tokens, store them, and look who signed in.
+
+    :param sent_back_to: The redirect URI that the code was asked for with.
+    :raises ExactTokenError: Exact refused the code, with what to correct.
+    :raises ExactError: the tokens are stored, but what they are good for could not be looked up.
+    """
+    store = settings.refreshing_store()
+    try:
+        token = store.sign_in(code, sent_back_to)
+    except TokenRefusedError as error:
+        if error.error != "invalid_grant":
+            raise
+        raise ExactTokenError(
+            "Exact refused the code: it was used already, is older than a minute or two, or belongs to another app or "
+            "redirect URI. Start the sign-in again.",
+            status=error.status,
+        ) from error
+    client = ExactClient(settings.site, FixedTokenStore(token.access))
+    try:
+        me = client.get_me()
+    except ExactError as error:
+        raise ExactError(
+            f"The tokens are stored and tasks can run, but who signed in could not be looked up. {error}",
+            status=error.status,
+        ) from error
+    user = str(me.get("FullName") or me.get("UserName") or me.get("UserID"))
+    divisions = _granted(client)
+    settings.storage().note_user(token, user, len(divisions))
+    return SignedInUser(user, divisions)
+
+
+def _granted(client: ExactClient) -> tuple[Division, ...]:
+    try:
+        rows = client.list_divisions()
+    except ExactError:
+        return ()
+    return tuple(Division(int(row["Code"]), str(row.get("Description") or "")) for row in rows)
+
+
+class State(StrEnum):
+    """How a connection stands, in the words that people see."""
+
+    NEVER = "never signed in"
+    SIGNED_IN = "signed in"
+    DUE = "refresh due"
+    NEEDED = "sign-in needed"
+    READY_TOKEN = "ready access token"  # noqa: S105 - words, no token
+
+
+@dataclass(frozen=True)
+class Status:
+    """
+    What is known of a connection's sign-in without asking Exact; moments are seconds since the epoch.
+
+    ``expires_at`` is when the refresh token dies if nothing uses it; ``problem`` says why a person is needed.
+    """
+
+    state: State
+    user: str | None = None
+    issued_at: float | None = None
+    expires_at: float | None = None
+    refreshing_until: float | None = None
+    problem: str | None = None
+
+    def expires_soon(self, now: float) -> bool:
+        """Whether the connection must be used, or signed in again, within a week."""
+        return self.expires_at is not None and self.expires_at - now < WARNING_TIME
+
+
+def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
+    """Return how a connection stands; reads Variables only."""
+    now = time.time() if now is None else now
+    if settings.access_token:
+        return Status(State.READY_TOKEN)
+    # Without pauses between reads that find nothing: nothing is spent or written on the strength of these.
+    storage = settings.storage(sleep=lambda _: None)
+    try:
+        token = storage.read()
+    except ExactTokenError as error:
+        return Status(State.NEEDED, problem=str(error))
+    if token is None or (not token.access and not token.issued_at):
+        waiting = "A refresh token waits in the connection; the first task that runs will use it." if token else None
+        return Status(State.NEVER, problem=waiting)
+    kept = storage.kept()
+    user = kept.signed_in.user if kept and kept.signed_in else None
+    expires_at = token.issued_at + REFRESH_TOKEN_LIFETIME
+    notes = storage.lease.notes()
+    until = float(notes.get("until", 0)) if notes.get("owner") else 0.0
+    refusal = storage.refusal(token)
+    problem = refusal.why if refusal and not refusal.too_early else None
+    if problem is None and now >= expires_at:
+        problem = "The refresh token has expired after 30 days without use."
+    alive = State.SIGNED_IN if token.is_fresh(now) else State.DUE
+    state = State.NEEDED if problem else alive
+    return Status(state, user, token.issued_at, expires_at, until if until > now else None, problem)

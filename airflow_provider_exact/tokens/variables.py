@@ -1,0 +1,125 @@
+"""
+Airflow's Variables from wherever this code runs.
+
+A task and a trigger reach them through their supervisor, the API server and the command line through the database;
+anywhere else they can be read at best. Call it from a plain thread or through ``sync_to_async``, never from a
+coroutine: in a trigger that would block the triggerer's only channel.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_exact.client.errors import ExactTransportError
+
+# Airflow answers "not there" for a read that failed, too: ask again before believing it.
+READS = 3
+READ_INTERVAL = 0.5
+WRITE_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+class VariableWriteError(ExactTransportError):
+    """Airflow did not take a Variable's new value."""
+
+
+def has_supervisor() -> bool:
+    """Whether this process is a task or trigger with a channel to its supervisor."""
+    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return getattr(task_runner, "SUPERVISOR_COMMS", None) is not None
+
+
+def is_server() -> bool:
+    """Whether this process may use Airflow's database: the API server, or a command of the command line."""
+    return not has_supervisor() and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"
+
+
+def can_write() -> bool:
+    return has_supervisor() or is_server()
+
+
+def read(key: str) -> str | None:
+    """Return a Variable's text, or ``None`` when it is not there or can't be read."""
+    if is_server():
+        from airflow.models import Variable as ServerVariable
+
+        return _text(ServerVariable.get(key, default_var=None))
+    from airflow.sdk import Variable
+
+    return _text(Variable.get(key, default=None))
+
+
+def read_surely(key: str, *, sleep: Callable[[float], None] = time.sleep) -> str | None:
+    """Return a Variable's text, or ``None`` only when several reads agree that it is not there."""
+    for attempt in range(READS if has_supervisor() else 1):
+        if attempt:
+            sleep(READ_INTERVAL)
+        if (text := read(key)) is not None:
+            return text
+    return None
+
+
+def write(key: str, text: str, *, description: str) -> None:
+    """
+    Replace a Variable's text.
+
+    :raises VariableWriteError: this process can't write Variables, or Airflow's API server or database failed.
+    """
+    try:
+        if is_server():
+            from airflow.models import Variable as ServerVariable
+
+            ServerVariable.set(key, text, description=description)
+        else:
+            from airflow.sdk import Variable
+
+            Variable.set(key, text, description=description)
+    except Exception as error:  # noqa: BLE001 - of many kinds, by version and place; its text could hold the value
+        raise VariableWriteError(
+            f"Airflow did not store the Variable {key!r} ({type(error).__name__}). Check its API server and database."
+        ) from None
+
+
+def write_surely(key: str, text: str, *, description: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """
+    Replace a Variable's text, with several tries over half a minute: what is to be stored exists only here.
+
+    Each try is read back, since Airflow before 3.3 logs a failed write and goes on. What somebody else wrote meanwhile
+    is left as it is.
+
+    :raises VariableWriteError: no try succeeded.
+    """
+    before = read(key)
+    for pause in (*WRITE_PAUSES, None):
+        with suppress(VariableWriteError):
+            write(key, text, description=description)
+            after = read(key)
+            if after == text or (before is not None and after not in (before, None)):
+                return
+        if pause is not None:
+            sleep(pause)
+    raise VariableWriteError(
+        f"Airflow did not store the Variable {key!r}. Check its API server and database, and that no environment "
+        "variable or secrets backend holds one of this name."
+    )
+
+
+def delete(key: str) -> None:
+    """Delete a Variable; one that can't be deleted stays."""
+    with suppress(Exception):
+        if is_server():
+            from airflow.models import Variable as ServerVariable
+
+            ServerVariable.delete(key)
+        else:
+            from airflow.sdk import Variable
+
+            Variable.delete(key)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
