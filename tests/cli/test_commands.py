@@ -1,0 +1,278 @@
+"""The commands as a person uses them: the emulator's form is filled in, the browser comes back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_exact.cli import commands
+from airflow_provider_exact.cli.main import parser
+from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
+from airflow_provider_exact.tokens import variables
+from tests.sealed import opened
+
+CONN_ID = "exact_online_default"
+TOKEN_KEY = f"exact_online_token__{CONN_ID}"
+# Registered with the emulator's app like any other loopback address.
+ELSEWHERE = "http://127.0.0.1:9/callback"
+
+
+@pytest.fixture
+def connected(emulator, server, monkeypatch):
+    """Make a connection that nobody signed in for; return a function that changes it."""
+
+    def connect(**changes):
+        extra = {"division": emulator.division, "redirect_uri": ELSEWHERE} | changes.pop("extra", {})
+        fields = {"conn_type": "exact_online", "host": emulator.url, "login": emulator.client_id}
+        fields |= {"password": emulator.client_secret, "extra": extra} | changes
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(fields))
+
+    connect()
+    return connect
+
+
+def person(emulator, url, decision="allow"):
+    """Fill in the form behind an authorize address; return where the browser is sent."""
+    form = {"user_name": emulator.user_name, "password": emulator.password, "decision": decision}
+    answer = requests.post(url, data=form | {"division": [str(emulator.division)]}, allow_redirects=False, timeout=10)
+    assert answer.status_code in (302, 303), answer.text[:500]
+    return answer.headers["Location"]
+
+
+@pytest.fixture
+def paste(emulator, monkeypatch, capsys):
+    """Have the person paste what ``change`` makes of the address that the browser ended at."""
+    told = {}
+
+    def prepare(change=lambda address: address, decision="allow"):
+        def pasted(_prompt):
+            url = re.search(r"http://\S+/api/oauth2/auth\S*", capsys.readouterr().out)[0]
+            told["address"] = person(emulator, url, decision)
+            return change(told["address"])
+
+        monkeypatch.setattr("builtins.input", pasted)
+        return told
+
+    return prepare
+
+
+def run(*words):
+    args = parser().parse_args(words)
+    args.func(args)
+
+
+def test_login_takes_the_pasted_address_and_tells_who_signed_in(connected, paste, emulator, capsys):
+    paste()
+    run("login", "--no-browser")
+    out = capsys.readouterr().out
+    assert "Signed in as Daniel Emmers" in out
+    assert f"{emulator.division}  Noorderlicht Techniek B.V. (the connection's default)" in out
+    assert str(emulator.divisions[1]) not in out
+    assert ExactOnlineHook().get_me()["UserName"] == emulator.user_name
+    assert emulator.statistics()["refreshes"] == 0
+
+
+def test_login_catches_the_browser_on_loopback(connected, emulator, monkeypatch, capsys):
+    from airflow_provider_exact.emulator.server import listen
+
+    free = listen("127.0.0.1", 0)
+    port = free.getsockname()[1]
+    free.close()
+
+    def browse(url):
+        # A browser also asks for its little picture; only the answer to the sign-in counts.
+        def come_back():
+            requests.get(f"http://127.0.0.1:{port}/favicon.ico", timeout=10)
+            page = requests.get(person(emulator, url), timeout=10)
+            assert "Back from Exact Online" in page.text
+
+        threading.Thread(target=come_back).start()
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    run("login", "--redirect-uri", f"http://127.0.0.1:{port}/callback")
+    assert "Signed in as Daniel Emmers" in capsys.readouterr().out
+    assert variables.read(TOKEN_KEY)
+
+
+def test_a_new_sign_in_wins_over_what_is_stored(connected, paste, emulator):
+    paste()
+    run("login", "--no-browser")
+    first = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    run("login", "--no-browser")
+    second = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    assert first["refresh_token"] != second["refresh_token"]
+    assert second["signed_in"]["user"] == "Daniel Emmers"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda address: address.replace("state=", "state=x"), "does not belong to the sign-in"),
+        (lambda address: address.partition("?")[0], "does not belong to the sign-in"),
+        (lambda address: "", "does not belong to the sign-in"),
+        (lambda address: re.sub(r"code=[^&]+", "code=stampNL001.x!y", address), "Exact refused the code"),
+        (lambda address: re.sub(r"code=[^&]+&?", "", address), "holds no code"),
+    ],
+)
+def test_an_address_that_is_not_the_right_one_is_refused(connected, paste, change, words):
+    paste(change)
+    with pytest.raises(SystemExit, match=words):
+        run("login", "--no-browser")
+    assert variables.read(TOKEN_KEY) is None
+
+
+def test_denied_consent_is_told(connected, paste):
+    paste(decision="deny")
+    with pytest.raises(SystemExit, match="Access was denied"):
+        run("login", "--no-browser")
+
+
+def test_a_used_code_is_told(connected, paste, emulator):
+    def use_it_first(address):
+        code = requests.utils.unquote(re.search(r"code=([^&]+)", address)[1])
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": ELSEWHERE}
+        form |= {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
+        assert requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=10).ok
+        return address
+
+    paste(use_it_first)
+    with pytest.raises(SystemExit, match="it was used already"):
+        run("login", "--no-browser")
+
+
+def test_an_expired_code_is_told(connected, paste, emulator):
+    paste(lambda address: (emulator.advance(600), address)[1])
+    with pytest.raises(SystemExit, match="older than a minute or two"):
+        run("login", "--no-browser")
+
+
+def test_a_wrong_client_secret_is_told(connected, paste):
+    connected(password="wrong")
+    paste()
+    with pytest.raises(SystemExit, match="client id or client secret is wrong"):
+        run("login", "--no-browser")
+
+
+def test_no_terminal_is_told(connected, monkeypatch):
+    def closed(_prompt):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    with pytest.raises(SystemExit, match="Run the command in a terminal"):
+        run("login", "--no-browser")
+
+
+def test_a_connection_that_is_not_there_is_told(server):
+    with pytest.raises(SystemExit, match="no connection 'nowhere' of type exact_online"):
+        run("login", "--conn-id", "nowhere")
+
+
+def test_a_ready_token_leaves_nothing_to_sign_in_for(connected):
+    connected(extra={"access_token": "ready"})
+    with pytest.raises(SystemExit, match="ready access token"):
+        run("login")
+
+
+def status_rows(capsys, *words):
+    capsys.readouterr()
+    run("status", *words, "--output", "json")
+    captured = capsys.readouterr()
+    # Airflow 3.1 writes its own log lines to standard output, too.
+    return json.loads(captured.out[captured.out.index("[{") :]), captured.err
+
+
+def age(days):
+    kept = json.loads(variables.read(TOKEN_KEY))
+    for moment in ("issued_at", "expires_at"):
+        kept[moment] -= days * 86_400
+    variables.write(TOKEN_KEY, json.dumps(kept), description="")
+
+
+def test_status_tells_how_a_connection_stands_without_a_call(connected, paste, emulator, capsys):
+    rows, _ = status_rows(capsys)
+    assert [row["state"] for row in rows] == ["never signed in"]
+    paste()
+    run("login", "--no-browser")
+    calls = emulator.statistics()["total"]
+    rows, warnings = status_rows(capsys, CONN_ID)
+    assert rows[0]["state"] == "signed in"
+    assert rows[0]["user"] == "Daniel Emmers"
+    assert rows[0]["site"] == emulator.url
+    assert rows[0]["division"] == str(emulator.division)
+    assert re.fullmatch(r"\d+ s", rows[0]["token_age"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", rows[0]["refresh_token_until"])
+    assert rows[0]["lease"] == "free"
+    assert warnings == ""
+    age(1)
+    assert status_rows(capsys)[0][0]["state"] == "refresh due"
+    assert emulator.statistics()["total"] == calls
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "words"), [(25, "refresh due", "dies in 4 days"), (31, "sign-in needed", "30 days")]
+)
+def test_status_warns_before_a_sign_in_dies_and_after(connected, paste, capsys, days, state, words):
+    paste()
+    run("login", "--no-browser")
+    age(days)
+    rows, warnings = status_rows(capsys)
+    assert rows[0]["state"] == state
+    assert words in warnings
+
+
+def test_status_shows_a_broken_connection_with_its_reason(connected, capsys):
+    connected(host="", extra={"region": "xx"})
+    rows, _ = status_rows(capsys)
+    assert "'xx' is not one of" in rows[0]["state"]
+
+
+def test_no_secret_is_printed(connected, paste, emulator, capsys):
+    told = paste()
+    run("login", "--no-browser")
+    run("status")
+    out = "".join(capsys.readouterr())
+    kept = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    code = re.search(r"code=([^&]+)", told["address"])[1]
+    for secret in (kept["access_token"], kept["refresh_token"], emulator.client_secret, code):
+        assert secret not in out
+
+
+def test_the_console_script_and_the_group_in_airflow_are_the_same_commands():
+    from airflow_provider_exact.cli.definition import get_cli_commands
+
+    (group,) = get_cli_commands()
+    assert group.name == "exact-online"
+    commands = {command.name: getattr(command, "subcommands", ()) for command in group.subcommands}
+    assert list(commands) == ["login", "status", "endpoints", "divisions", "call", "cursor"]
+    assert [command.name for command in commands["cursor"]] == ["list", "show", "set", "reset"]
+    script = Path(sys.executable).with_name("exact-online")
+    ran = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert "login" in ran.stdout
+    assert "status" in ran.stdout
+
+
+def test_the_definition_does_not_import_what_commands_need():
+    program = (
+        "import sys, airflow_provider_exact.cli.definition;"
+        "print([name for name in sys.modules if name.startswith('airflow_provider_exact.client')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_commands_end_with_a_sentence_when_stopped(connected, monkeypatch):
+    def stopped(_prompt):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", stopped)
+    with pytest.raises(SystemExit, match="nothing was changed"):
+        commands.login(argparse.Namespace(conn_id=CONN_ID, no_browser=True, redirect_uri=None))

@@ -1,0 +1,70 @@
+"""A clock that the emulator and the client share, so that a test moves both at once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from airflow_provider_exact.client.auth import Grants, Token
+from airflow_provider_exact.client.client import ExactClient
+from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.client.token_store import FixedTokenStore, MemoryStorage, RefreshingTokenStore
+from airflow_provider_exact.client.transport import RequestsTransport
+
+
+@dataclass
+class Exact:
+    """An emulator, and clients of it whose sleeping moves the clock instead of waiting."""
+
+    emulator: object
+    offset: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def clock(self):
+        return time.time() + self.offset
+
+    def advance(self, seconds):
+        self.offset += seconds
+        self.emulator.advance(seconds)
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    @property
+    def site(self):
+        return Site.of(None, self.emulator.url)
+
+    def grants(self, **changes):
+        app = {"client_id": self.emulator.client_id, "client_secret": self.emulator.client_secret, **changes}
+        return Grants(self.site, transport=RequestsTransport(timeout=(5, 5)), clock=self.clock, **app)
+
+    def signed_in(self):
+        """Return a token as a sign-in a moment ago handed it out."""
+        pair = self.emulator.sign_in()
+        return Token(pair["access_token"], pair["refresh_token"], self.clock(), self.clock() + 600)
+
+    def store(self, token=None):
+        storage = MemoryStorage(token or self.signed_in())
+        return RefreshingTokenStore(
+            storage, self.grants(), advice="Sign in, please.", clock=self.clock, sleep=self.sleep
+        )
+
+    def client(self, tokens=None, timeout=(5, 5), **options):
+        return ExactClient(
+            self.site,
+            tokens or FixedTokenStore(self.emulator.sign_in()["access_token"]),
+            division=self.emulator.division,
+            transport=RequestsTransport(timeout=timeout),
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=lambda: 0.5,
+            **options,
+        )
+
+
+@pytest.fixture
+def exact(emulator):
+    return Exact(emulator)

@@ -1,0 +1,174 @@
+"""A connection becomes a client, in each place where Airflow runs a hook."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from airflow_provider_exact.client.errors import ExactRequestError, ExactTransportError
+from airflow_provider_exact.connection import ConnectionSettings, known_connections
+from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
+from airflow_provider_exact.tokens import variables
+
+CONN_ID = "exact_online_default"
+
+
+def put_connection(monkeypatch, conn_id=CONN_ID, **fields):
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "exact_online", **fields}))
+
+
+def app(emulator, **extra):
+    return {"host": emulator.url, "login": emulator.client_id, "password": emulator.client_secret, "extra": extra}
+
+
+@pytest.fixture
+def waiting(emulator, server, monkeypatch):
+    """Make a connection with a refresh token that is old enough to be used."""
+    put_connection(
+        monkeypatch, **app(emulator, division=emulator.division, refresh_token=emulator.sign_in()["refresh_token"])
+    )
+    emulator.advance(571)
+    return emulator
+
+
+def test_a_refresh_token_in_the_connection_is_used_once_and_its_successor_kept_in_the_variable(waiting):
+    assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
+    assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
+    assert waiting.statistics()["refreshes"] == 1
+    kept = json.loads(variables.read(f"exact_online_token__{CONN_ID}"))
+    assert {"access_token", "refresh_token", "issued_at", "expires_at"} <= set(kept)
+    assert json.loads(variables.read(f"exact_online_lease__{CONN_ID}"))["owner"] is None
+
+
+def test_a_new_refresh_token_in_the_connection_wins_over_what_is_stored(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    put_connection(
+        monkeypatch, **app(waiting, division=waiting.division, refresh_token=waiting.sign_in()["refresh_token"])
+    )
+    waiting.advance(571)
+    assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
+    assert waiting.statistics()["refreshes"] == 2
+
+
+def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch):
+    extra = {"refresh_token": waiting.sign_in()["refresh_token"], "token_variable": "our_exact_token"}
+    put_connection(monkeypatch, **app(waiting, **extra))
+    waiting.advance(571)
+    ExactOnlineHook().get_me()
+    assert variables.read("our_exact_token")
+    assert variables.read("exact_online_lease__our_exact_token")
+
+
+def test_a_ready_access_token_is_used_as_it_is(connection):
+    hook = ExactOnlineHook()
+    assert hook.get_me()["UserName"] == connection.user_name
+    rows = list(hook.list_records("project/TimeTransactions", top=3, select="ID"))
+    assert rows == asyncio.run(hook.alist_records("project/TimeTransactions", top=3, select="ID"))
+    assert connection.count(endpoint="oauth2/token") == 0
+
+
+def test_the_hooks_division_goes_before_the_connections(connection):
+    other = connection.divisions[1]
+    rows = ExactOnlineHook(division=str(other)).list_records("project/TimeTransactions", top=1)
+    assert next(rows)["Division"] == other
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"login": "", "password": "x", "extra": {"region": "nl"}}, "lacks Client ID"),
+        ({"extra": {"region": "nl"}}, "lacks Client ID and Client secret"),
+        ({"login": "x", "password": "x"}, "region: none is given"),
+        ({"login": "x", "password": "x", "extra": {"region": "xx"}}, "'xx' is not one of"),
+        (
+            {"login": "x", "password": "x", "host": "https://start.exactonline.be", "extra": {"region": "nl"}},
+            "contradict",
+        ),
+        ({"login": "x", "password": "x", "extra": {"region": "nl", "division": "ten"}}, "division"),
+    ],
+)
+def test_a_connection_that_is_incomplete_or_contradicts_itself_is_refused_before_any_call(monkeypatch, fields, words):
+    put_connection(monkeypatch, **fields)
+    with pytest.raises(ExactRequestError, match=words):
+        ExactOnlineHook().get_conn()
+
+
+def test_a_connection_of_another_type_is_refused(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "http", "host": "x"}))
+    with pytest.raises(ExactRequestError, match="'other' is of type 'http'"):
+        ExactOnlineHook("other").get_conn()
+
+
+def test_a_connection_uri_with_scheme_and_port_means_the_same(emulator):
+    from airflow.sdk import Connection
+
+    port = int(emulator.url.rpartition(":")[2])
+    made = Connection(conn_id="x", conn_type="exact_online", host="127.0.0.1", schema="http", port=port)
+    assert ConnectionSettings.of(made).site.base_url == emulator.url
+
+
+def test_no_secret_is_in_a_settings_representation():
+    settings = ConnectionSettings("c", "id", "hidden-1", refresh_token="hidden-2", access_token="hidden-3")
+    assert "hidden" not in repr(settings)
+
+
+# Test connection
+
+
+def test_the_test_says_who_is_signed_in(connection):
+    ok, words = ExactOnlineHook().test_connection()
+    assert ok
+    assert f"Signed in to {connection.url} as Daniel Emmers; default division {connection.division}" in words
+    assert connection.statistics()["total"] == 1
+
+
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    put_connection(monkeypatch, "vgtg3jtv", **app(waiting))
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert (ok, "Signed in" in words) == (True, True)
+    assert waiting.statistics()["refreshes"] == 1
+
+
+def test_the_test_of_a_form_that_nobody_signed_in_for_spends_nothing(emulator, server, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_VGTG3JTV", json.dumps({"conn_type": "exact_online", **app(emulator)}))
+    emulator.register_app("{other}", "s", "Other")
+    put_connection(monkeypatch, "other_app", **(app(emulator) | {"login": "{other}"}))
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert not ok
+    assert "nobody has signed in" in words.lower()
+    assert emulator.statistics()["total"] == 0
+
+
+def test_the_test_where_nothing_can_be_stored_calls_nobody(waiting, monkeypatch):
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")
+    ok, words = ExactOnlineHook().test_connection()
+    assert ok
+    assert "not called" in words
+    assert waiting.count(endpoint="oauth2/token") == 0
+
+
+def test_the_test_answers_a_broken_connection_with_a_sentence(monkeypatch):
+    put_connection(monkeypatch, login="x", password="x", extra={"region": "xx"})
+    assert ExactOnlineHook().test_connection()[0] is False
+
+
+def test_where_nothing_can_be_stored_a_due_token_is_not_refreshed(waiting, monkeypatch):
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")
+    with pytest.raises(ExactTransportError, match="could not store"):
+        ExactOnlineHook().get_me()
+    assert waiting.count(endpoint="oauth2/token") == 0
+
+
+def test_connections_are_found_in_the_database_the_environment_and_by_their_tokens(emulator, server, monkeypatch):
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Connection(conn_id="in_database", conn_type="exact_online", host=emulator.url))
+        session.add(Connection(conn_id="unrelated", conn_type="http"))
+    put_connection(monkeypatch, "in_environment", **app(emulator))
+    variables.write("exact_online_token__gone", "{}", description="")
+    assert [settings.conn_id for settings in known_connections()] == ["in_database", "in_environment"]

@@ -1,0 +1,118 @@
+"""The lease on real Variables of a real database; its clock is moved, nothing sleeps."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens.lease import DURATION, SETTLING, Lease
+
+KEY = "exact_online_lease__x"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_000.0
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def lease(server, clock):
+    return Lease(KEY, clock=clock, sleep=clock.sleep)
+
+
+def other(clock):
+    return Lease(KEY, clock=clock, sleep=clock.sleep)
+
+
+def test_a_free_lease_is_claimed_settled_and_given_back(lease, clock):
+    with lease.try_hold() as held:
+        assert held
+        assert clock.slept == [SETTLING]
+        with other(clock).try_hold() as theirs:
+            assert not theirs
+    with other(clock).try_hold() as theirs:
+        assert theirs
+
+
+def test_whoever_wrote_last_holds_it(lease, clock):
+    rival = other(clock)
+
+    def meanwhile(seconds):
+        # Another process saw the lease free as well, and writes its claim while this one settles.
+        rival._write({"owner": rival._owner, "until": clock() + DURATION})
+        clock.now += seconds
+
+    lease._sleep = meanwhile
+    with lease.try_hold() as held:
+        assert not held
+    assert lease.notes()["owner"] == rival._owner
+
+
+def test_a_holder_that_died_is_succeeded_within_twenty_seconds(lease, clock):
+    died = other(clock)
+    died._write({"owner": died._owner, "until": clock() + DURATION})
+    waited = 0
+    while True:
+        with lease.try_hold() as held:
+            if held:
+                break
+        clock.now += 0.5
+        waited += 0.5
+    assert waited + SETTLING <= 20
+
+
+def test_a_holder_that_lives_keeps_it_for_as_long_as_it_takes(lease, clock):
+    with lease.try_hold():
+        for _ in range(24):
+            clock.now += 5
+            lease.keep()
+            with other(clock).try_hold() as theirs:
+                assert not theirs
+
+
+def test_a_holder_that_lost_it_neither_takes_it_back_nor_frees_it(lease, clock):
+    with lease.try_hold():
+        clock.now += DURATION + 1
+        successor = other(clock)
+        with successor.try_hold() as theirs:
+            assert theirs
+            lease.keep()
+            assert lease.notes()["owner"] == successor._owner
+            lease._release()
+            assert lease.notes()["owner"] == successor._owner
+
+
+def test_notes_outlive_the_holder(lease, clock):
+    with lease.try_hold():
+        lease.note("refused", {"why": "because"})
+    with other(clock).try_hold():
+        pass
+    assert other(clock).notes()["refused"] == {"why": "because"}
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"owner": null}', '{"owner": "x"}'])
+def test_whatever_stands_in_the_variable_it_can_be_claimed(lease, content):
+    if content:
+        variables.write(KEY, content, description="")
+    with lease.try_hold() as held:
+        assert held
+
+
+def test_it_holds_no_secret(lease):
+    with lease.try_hold():
+        assert set(json.loads(variables.read(KEY))) == {"owner", "until"}

@@ -1,0 +1,47 @@
+"""Many processes and one expired token."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
+from airflow_provider_exact.tokens import variables
+from tests.tokens.conftest import TOKEN_KEY
+
+
+def expire(emulator):
+    """Let the stored token be ten minutes older, for Exact and for whoever reads it."""
+    kept = json.loads(variables.read(TOKEN_KEY))
+    for moment in ("issued_at", "expires_at"):
+        kept[moment] -= 601
+    variables.write(TOKEN_KEY, json.dumps(kept), description="")
+    emulator.advance(601)
+
+
+@pytest.fixture
+def signed_in(waiting):
+    ExactOnlineHook().get_me()
+    return waiting
+
+
+def test_sixty_four_processes_with_an_expired_token_refresh_it_once(signed_in, forks):
+    before = signed_in.statistics()
+    expire(signed_in)
+    answers = forks.ask_at_once(64)
+    assert [answer for answer in answers if "error" in answer] == []
+    assert len({answer["token"] for answer in answers}) == 1
+    after = signed_in.statistics()
+    assert after["refreshes"] - before["refreshes"] == 1
+    assert after["refused_refreshes"] == {}
+
+
+def test_ten_expiries_in_a_row_lose_nothing(signed_in, forks):
+    before = signed_in.statistics()["refreshes"]
+    for _ in range(10):
+        expire(signed_in)
+        assert [answer for answer in forks.ask_at_once(6) if "error" in answer] == []
+    after = signed_in.statistics()
+    assert after["refreshes"] - before == 10
+    assert after["refused_refreshes"] == {}

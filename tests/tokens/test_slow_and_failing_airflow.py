@@ -1,0 +1,167 @@
+"""Airflow's channel to its Variables is slow, or fails: the channel is played here, everything else is real."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_exact.client.errors import ExactTransportError
+from airflow_provider_exact.tokens import lease as lease_room
+from airflow_provider_exact.tokens import storage as storage_room
+from airflow_provider_exact.tokens import variables
+from tests.sealed import opened, sealed
+
+KEY = "exact_online_token__exact_online_default"
+
+
+class Channel:
+    """Answers as a task's supervisor does; ``fail`` holds how many of the next reads and writes fail."""
+
+    def __init__(self):
+        self.kept = {}
+        self.fail = {"GetVariable": 0, "PutVariable": 0}
+        self.before = lambda message: None
+
+    def send(self, message=None, *, msg=None):
+        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+        from airflow.sdk.execution_time.comms import ErrorResponse, VariableResult
+
+        message = message or msg
+        kind = type(message).__name__
+        self.before(message)
+        if self.fail.get(kind):
+            self.fail[kind] -= 1
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 500}))
+        match kind:
+            case "GetVariable" if message.key in self.kept:
+                return VariableResult(key=message.key, value=self.kept[message.key])
+            case "GetVariable":
+                return ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND, detail={"key": message.key})
+            case "PutVariable":
+                self.kept[message.key] = message.value
+        return None
+
+
+@pytest.fixture
+def channel(monkeypatch):
+    from airflow.sdk.execution_time import task_runner
+
+    played = Channel()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", played, raising=False)
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)
+    return played
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Count the pauses instead of making them."""
+    slept = []
+    for room in (variables, lease_room, storage_room):
+        monkeypatch.setattr(room, "time", SimpleNamespace(sleep=slept.append, time=time.time))
+    return slept
+
+
+@pytest.fixture
+def exact(emulator, channel):
+    """Make a signed-in connection with an expired token, in a task."""
+    from airflow_provider_exact.connection import ConnectionSettings
+    from airflow_provider_exact.tokens import stores
+
+    settings = ConnectionSettings("exact_online_default", emulator.client_id, emulator.client_secret, emulator.url)
+    pair = emulator.sign_in()
+    now = time.time()
+    token = {"access_token": pair["access_token"], "refresh_token": pair["refresh_token"]}
+    token |= {"issued_at": now - 601, "expires_at": now - 1}
+    channel.kept[KEY] = sealed(emulator.client_secret, token)
+    emulator.advance(601)
+    stores._stores.clear()
+    slept = []
+    store = settings.refreshing_store()
+    store.sleep = store.storage._sleep = store.storage.lease._sleep = slept.append
+    yield SimpleNamespace(
+        store=store, slept=slept, emulator=emulator, opened=lambda: opened(emulator.client_secret, channel.kept[KEY])
+    )
+    stores._stores.clear()
+
+
+def test_a_task_reads_and_writes_through_its_supervisor(exact):
+    token = exact.store.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_read_that_fails_once_is_not_taken_for_nobody_signed_in(exact, channel):
+    channel.fail["GetVariable"] = 1
+    assert exact.store.get().access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_claim_that_fails_is_tried_again(exact, channel):
+    channel.fail["PutVariable"] = 2
+    assert exact.store.get().access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_without_a_claim_nothing_is_refreshed(exact, channel):
+    channel.fail["PutVariable"] = 10_000
+    exact.store.clock = lambda: time.time() + sum(exact.slept)
+    with pytest.raises(ExactTransportError, match="took no claim"):
+        exact.store.get()
+    assert exact.emulator.statistics()["refreshes"] == 0
+
+
+def test_a_new_pair_is_stored_even_if_airflow_fails_several_times(exact, channel):
+    def fail_at_the_token(message):
+        if type(message).__name__ == "PutVariable" and message.key == KEY and not channel.tried:
+            channel.tried = True
+            channel.fail["PutVariable"] = 3
+
+    channel.tried = False
+    channel.before = fail_at_the_token
+    token = exact.store.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_process(exact, channel):
+    def fail_at_the_token(message):
+        if type(message).__name__ == "PutVariable" and message.key == KEY:
+            channel.fail["PutVariable"] = 1
+
+    channel.before = fail_at_the_token
+    with pytest.raises(ExactTransportError, match="did not store"):
+        exact.store.get()
+    channel.before = lambda message: None
+    token = exact.store.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_lease_that_cannot_be_given_back_does_not_fail_the_call(exact, channel):
+    def fail_at_the_release(message):
+        if type(message).__name__ == "PutVariable" and '"owner": null' in (message.value or ""):
+            channel.fail["PutVariable"] = 1
+
+    channel.before = fail_at_the_release
+    assert exact.store.get().access
+
+
+def test_reads_and_writes_of_two_seconds_lose_nothing(exact, channel, monkeypatch):
+    passed = []
+    channel.before = lambda message: passed.append(2.0)
+    clock = lambda: time.time() + sum(passed)  # noqa: E731
+    exact.store.clock = exact.store.storage._clock = exact.store.storage.lease._clock = clock
+    token = exact.store.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_no_call_reads_the_variable_while_a_token_serves(exact, channel):
+    exact.store.get()
+    asked = []
+    channel.before = asked.append
+    for _ in range(20):
+        exact.store.get()
+    assert asked == []
