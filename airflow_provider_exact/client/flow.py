@@ -68,6 +68,9 @@ Flow = Generator[Step, Any, T]
 
 # Many tasks may wait for one division's sixty calls a minute; each of them gets its turn.
 PATIENCE = 1800.0
+# So many tokens, each newer than the one before, may be refused to one call: a refresh and a sign-in can end two of
+# them. Each refusal is one of the ten errors that Exact allows.
+REFUSED_TOKENS = 2
 # After a 429 that names no limit, the next ones are met ever later, but no later than this many times.
 LATEST = 8
 
@@ -90,17 +93,13 @@ def call(
     :raises ExactError: its child that fits the last answer.
     """
     refused: Token | None = None
+    refused_tokens = 0
     failures = 0
     waited = 0.0
     perhaps_done = False
     nameless = 0
     while True:
-        token: Token = yield NeedToken(refused)
-        if refused is not None and token.access == refused.access:
-            # The refused token is as new as can be. Gateways lag behind each other, and a sign-in that just ended this
-            # token may not be stored yet: one more try, a little later, with what is stored then.
-            yield Wait(1.0 + jitter())
-            token = yield NeedToken(refused)
+        token = yield from _token(refused, jitter)
         answer: Answer = yield Send(request.bearing(token.access))
         match answer:
             case Held(limit="minute") if (waited := waited + answer.seconds) <= patience:
@@ -118,11 +117,14 @@ def call(
                     raise ExactTransportError(
                         f"{request}: no answer after {failures} attempts ({answer.reason}). {LATER}"
                     )
-            case Response(status=401) if refused is None:
+            case Response(status=401) if refused_tokens < REFUSED_TOKENS and _is_news(token, refused):
                 refused = token
+                refused_tokens += 1
                 continue
             case Response(status=401):
-                raise ExactTokenError(f"{request}: Exact Online refuses the access token, twice. {advice}", status=401)
+                raise ExactTokenError(
+                    f"{request}: Exact Online refuses the access token, also when asked again. {advice}", status=401
+                )
             case Response(status=404) if request.method == "DELETE" and perhaps_done:
                 # An earlier attempt deleted it; only its answer was lost.
                 return Response(204)
@@ -145,6 +147,20 @@ def call(
             case _:
                 return checked(answer, request)
         yield Wait(2.0 ** (failures - 1) * (0.5 + jitter()))
+
+
+def _token(refused: Token | None, jitter: Callable[[], float]) -> Flow[Token]:
+    token: Token = yield NeedToken(refused)
+    if not _is_news(token, refused):
+        # The refused token is as new as can be. Gateways lag behind each other: one more try, a little later, with what
+        # is stored then.
+        yield Wait(1.0 + jitter())
+        token = yield NeedToken(refused)
+    return token
+
+
+def _is_news(token: Token, refused: Token | None) -> bool:
+    return refused is None or token.access != refused.access
 
 
 LATER = "Try again later, and check the network and the connection's Server URL if it stays so."

@@ -75,6 +75,10 @@ class TokenStorage(Protocol):
         """Try to keep every other refresher away, in all processes; ``False`` when one is at work already."""
         ...
 
+    def is_locked(self) -> bool:
+        """Whether a refresher or a sign-in is at work."""
+        ...
+
     def keep_lock(self) -> None:
         """Tell the others that the refresher who holds the lock still lives; called every few seconds."""
         ...
@@ -131,6 +135,9 @@ class MemoryStorage:
         finally:
             if held:
                 self._lock.release()
+
+    def is_locked(self) -> bool:
+        return self._lock.locked()
 
     def keep_lock(self) -> None:
         """Do nothing: a lock in memory does not run out."""
@@ -235,7 +242,13 @@ class RefreshingTokenStore:
         give_up_at = self.clock() + PATIENCE
         while True:
             token = self._stored()
-            if self._serves(token, refused) or not token.may_refresh(self.clock()):
+            if self._serves(token, refused):
+                return token
+            if not token.may_refresh(self.clock()):
+                if refused is not None and self.clock() < give_up_at and self.storage.is_locked():
+                    # A sign-in ends the token at once, and stores the one that replaces it a little later.
+                    self.sleep(POLL_INTERVAL)
+                    continue
                 return token
             if not self.storage.can_write:
                 if refused is None and token.is_alive(self.clock()):

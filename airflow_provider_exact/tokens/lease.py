@@ -12,7 +12,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,11 +53,15 @@ class Lease:
             return {}
         return content if isinstance(content, dict) else {}
 
+    def is_held(self) -> bool:
+        """Whether somebody holds it now."""
+        return _is_held(self.notes(), self._clock())
+
     @contextmanager
     def try_hold(self) -> Iterator[bool]:
         """Try to become the holder until the block ends; ``False`` at once or after a second if another one is."""
         notes = self.notes()
-        if notes.get("owner") and float(notes.get("until", 0)) > self._clock():
+        if _is_held(notes, self._clock()):
             yield False
             return
         try:
@@ -96,3 +100,7 @@ class Lease:
 
     def _write(self, notes: dict[str, Any]) -> None:
         variables.write(self.key, json.dumps(notes), description=DESCRIPTION)
+
+
+def _is_held(notes: Mapping[str, Any], now: float) -> bool:
+    return bool(notes.get("owner")) and float(notes.get("until", 0)) > now

@@ -200,6 +200,9 @@ class VariableStorage:
     def try_lock(self) -> AbstractContextManager[bool]:
         return self.lease.try_hold()
 
+    def is_locked(self) -> bool:
+        return self.lease.is_held()
+
     def keep_lock(self) -> None:
         try:
             self.lease.keep()

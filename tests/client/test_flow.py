@@ -74,6 +74,29 @@ def test_a_refused_token_without_a_successor_is_tried_once_more_a_little_later()
         flow.send(Response(401))
 
 
+def test_a_refresh_and_a_sign_in_may_both_end_a_token_of_one_call():
+    flow = steady(GET)
+    assert next(flow) == NeedToken()
+    for token in (OLD, replace(OLD, access="refreshed")):
+        flow.send(token)
+        assert flow.send(Response(401)) == NeedToken(refused=token)
+    assert flow.send(NEW).request.headers["Authorization"] == "Bearer new"
+    with pytest.raises(StopIteration):
+        flow.send(Response(200, body=b'{"d":{}}'))
+
+
+def test_tokens_that_are_refused_without_end_cost_three_errors():
+    flow = steady(GET)
+    next(flow)
+    flow.send(OLD)
+    flow.send(Response(401))
+    flow.send(replace(OLD, access="second"))
+    flow.send(Response(401))
+    flow.send(replace(OLD, access="third"))
+    with pytest.raises(ExactTokenError):
+        flow.send(Response(401))
+
+
 def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_refused_token():
     class Exact:
         refusals = 0

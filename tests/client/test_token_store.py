@@ -86,6 +86,23 @@ def test_after_a_401_a_token_that_another_process_stored_is_used(exact):
     assert refreshes(exact) == (1, 1)
 
 
+def test_after_a_401_a_sign_in_that_is_under_way_is_waited_for(exact):
+    store = exact.store()
+    old = store.get()
+    new = exact.signed_in()
+    storage, pause = store.storage, store.sleep
+    with storage.try_lock():
+
+        def sleep(seconds):
+            pause(seconds)
+            storage.write(new)
+
+        store.sleep = sleep
+        assert store.get(refused=old).access == new.access
+    assert works(exact, new)
+    assert refreshes(exact) == (0, 0)
+
+
 def test_of_many_threads_with_an_expired_token_one_refreshes(exact):
     store = exact.store()
     exact.advance(601)

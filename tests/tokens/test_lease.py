@@ -45,6 +45,8 @@ def test_a_free_lease_is_claimed_settled_and_given_back(lease, clock):
         assert clock.slept == [SETTLING]
         with other(clock).try_hold() as theirs:
             assert not theirs
+            assert other(clock).is_held()
+    assert not lease.is_held()
     with other(clock).try_hold() as theirs:
         assert theirs
 
