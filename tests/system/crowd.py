@@ -80,7 +80,7 @@ class Crowd:
     def look(self) -> Tally:
         return Tally.of(self.running.emulator.control.statistics())
 
-    def wait_for_states(self, run: Run, states: Mapping[str, int], *, timeout: float = 240) -> None:
+    def wait_for_states(self, run: Run, states: Mapping[str, int]) -> None:
         """Wait until at least so many tasks of a run are in each of these states."""
 
         def reached() -> bool:
@@ -88,10 +88,10 @@ class Crowd:
             assert not counted["failed"], self.failures(run)
             return all(counted[state] >= number for state, number in states.items())
 
-        self.running.wait_for(reached, f"{states} of {run.dag_id}", timeout=timeout)
+        self.running.wait_for(reached, f"{states} of {run.dag_id}")
 
     def assert_all_succeeded(self, run: Run, number: int) -> None:
-        run.wait(150)
+        run.wait()
         assert Counter(run.tasks().values()) == {"success": number}, self.failures(run)
 
     def failures(self, run: Run) -> str:

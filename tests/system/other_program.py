@@ -31,7 +31,7 @@ class OtherProgram:
         token = self.emulator.control.sign_in(client_id=client_id)["access_token"]
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         url = f"{self.emulator.url}/api/v1/{self.emulator.control.division}/{endpoint}"
-        answer = http().request(method, url, headers=headers, timeout=10, **options)
+        answer = http().request(method, url, headers=headers, timeout=120, **options)
         assert answer.ok, f"{method} {endpoint}: {answer.status_code} {answer.text}"
         return answer.json()["d"]
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDED = {"success", "failed"}
+# Seconds to wait for what takes a few of them on an idle machine.
+PATIENCE = 300.0
 IS_NEWEST = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
 
 
@@ -62,7 +64,7 @@ class RunningAirflow:
             and text in unquote_plus(call["query"])
         ]
 
-    def wait_for(self, ready: Callable[[], bool], what: str, *, timeout: float = 90) -> None:
+    def wait_for(self, ready: Callable[[], bool], what: str, *, timeout: float = PATIENCE) -> None:
         """Poll until something is so; fail with the ends of the logs when it takes too long."""
         deadline = time.monotonic() + timeout
         while not ready():
@@ -89,7 +91,7 @@ class Run:
     def state(self) -> str:
         return str(self.running.api("GET", self.path)["state"])
 
-    def wait(self, timeout: float = 150) -> None:
+    def wait(self, timeout: float = PATIENCE) -> None:
         self.running.wait_for(lambda: self.state in ENDED, f"the end of {self.dag_id}", timeout=timeout)
 
     def assert_succeeded(self) -> None:

@@ -45,7 +45,7 @@ def test_a_list_that_meets_the_limit_of_the_day_holds_no_slot_and_fetches_no_pag
     exact.advance((-(exact.now() + 100)) % DAY)
     exact.settings(calls_per_day=3)
     run = airflow.trigger("daily_limit")
-    airflow.wait_for(lambda: run.tasks()["list"] == "deferred", "the list waiting for the day to end", timeout=60)
+    airflow.wait_for(lambda: run.tasks()["list"] == "deferred", "the list waiting for the day to end")
     fetched = [call for call in airflow.calls("GET", ACTIVITIES) if call["status"] == 200]
     assert len(fetched) == 3
     pool = airflow.api("GET", f"pools/{POOL}")

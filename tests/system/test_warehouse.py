@@ -123,7 +123,6 @@ def change(client: ExactClient) -> None:
     assert other
 
 
-@pytest.mark.timeout(900)
 def test_the_tables_equal_the_truth_after_each_run(warehouse: Warehouse):
     control = warehouse.running.emulator.control
     warehouse.load()

@@ -23,5 +23,5 @@ for many in (32, 64):
 for many in (24, 100):
     with DAG(f"await_{many}", schedule=None, max_active_tasks=many, params={"name": Param("Awaited", type="string")}):
         ExactOnlineRecordSensor.partial(
-            task_id="wait", endpoint=ACCOUNTS, poke_interval=6, timeout=300, deferrable=True, retries=0
+            task_id="wait", endpoint=ACCOUNTS, poke_interval=6, timeout=900, deferrable=True, retries=0
         ).expand(filter=[f"Name eq '{{{{ params.name }}}}' and Name ne '{number}'" for number in range(many)])
