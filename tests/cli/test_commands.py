@@ -42,7 +42,7 @@ def connected(emulator, server, monkeypatch):
 def person(emulator, url, decision="allow"):
     """Fill in the form behind an authorize address; return where the browser is sent."""
     form = {"user_name": emulator.user_name, "password": emulator.password, "decision": decision}
-    answer = requests.post(url, data=form | {"division": [str(emulator.division)]}, allow_redirects=False, timeout=10)
+    answer = requests.post(url, data=form | {"division": [str(emulator.division)]}, allow_redirects=False, timeout=60)
     assert answer.status_code in (302, 303), answer.text[:500]
     return answer.headers["Location"]
 
@@ -90,8 +90,8 @@ def test_login_catches_the_browser_on_loopback(connected, emulator, monkeypatch,
     def browse(url):
         # A browser also asks for its little picture; only the answer to the sign-in counts.
         def come_back():
-            requests.get(f"http://127.0.0.1:{port}/favicon.ico", timeout=10)
-            page = requests.get(person(emulator, url), timeout=10)
+            requests.get(f"http://127.0.0.1:{port}/favicon.ico", timeout=60)
+            page = requests.get(person(emulator, url), timeout=60)
             assert "Back from Exact Online" in page.text
 
         threading.Thread(target=come_back).start()
@@ -141,7 +141,7 @@ def test_a_used_code_is_told(connected, paste, emulator):
         code = requests.utils.unquote(re.search(r"code=([^&]+)", address)[1])
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": ELSEWHERE}
         form |= {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
-        assert requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=10).ok
+        assert requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=60).ok
         return address
 
     paste(use_it_first)

@@ -39,7 +39,7 @@ class Exact:
 
     def grants(self, **changes):
         app = {"client_id": self.emulator.client_id, "client_secret": self.emulator.client_secret, **changes}
-        return Grants(self.site, transport=RequestsTransport(timeout=(5, 5)), clock=self.clock, **app)
+        return Grants(self.site, transport=RequestsTransport(timeout=(60, 60)), clock=self.clock, **app)
 
     def signed_in(self):
         """Return a token as a sign-in a moment ago handed it out."""
@@ -52,7 +52,7 @@ class Exact:
             storage, self.grants(), advice="Sign in, please.", clock=self.clock, sleep=self.sleep
         )
 
-    def client(self, tokens=None, timeout=(5, 5), **options):
+    def client(self, tokens=None, timeout=(60, 60), **options):
         return ExactClient(
             self.site,
             tokens or FixedTokenStore(self.emulator.sign_in()["access_token"]),

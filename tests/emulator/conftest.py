@@ -29,7 +29,7 @@ class Exact:
     def call(self, method, path, *, query=None, body=None, headers=None):
         sent = {"Authorization": f"Bearer {self.tokens['access_token']}", "Accept": self.accept, **(headers or {})}
         params = {f"${name}": value for name, value in (query or {}).items()}
-        return requests.request(method, self.url(path), params=params, json=body, headers=sent, timeout=10)
+        return requests.request(method, self.url(path), params=params, json=body, headers=sent, timeout=60)
 
     def get(self, path, **query):
         return self.call("GET", path, query=query)

@@ -57,7 +57,7 @@ def test_a_file_needs_a_token_and_the_scope_of_documents(exact, sign_in):
     import requests
 
     url = f"{exact.rows(ATTACHMENTS)[0]['Url']}&Download=1"
-    assert requests.get(url, timeout=10).status_code == 401
+    assert requests.get(url, timeout=60).status_code == 401
     exact.emulator.register_app("{narrow}", "s", "Narrow", scopes={"projects billing": "manage"})
     assert sign_in(client_id="{narrow}").get(url).status_code == 403
 

@@ -18,7 +18,7 @@ def first_page(emulator, path=PATH):
     token = emulator.sign_in()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     url = f"{emulator.url}/api/v1/{emulator.division}/{path}"
-    return requests.get(url, headers=headers, timeout=10).json()["d"]["results"]
+    return requests.get(url, headers=headers, timeout=60).json()["d"]["results"]
 
 
 def without_addresses(rows):

@@ -9,7 +9,7 @@ PATH = "project/TimeTransactions"
 
 
 def test_health_names_the_apps_and_divisions(emulator):
-    health = requests.get(f"{emulator.url}/_emulator/health", timeout=10).json()
+    health = requests.get(f"{emulator.url}/_emulator/health", timeout=60).json()
     assert health["status"] == "ok"
     assert health["apps"] == [{"name": "Airflow", "client_id": emulator.client_id}]
     assert [row["code"] for row in health["divisions"]] == list(emulator.divisions)
@@ -20,7 +20,7 @@ def test_the_clock_moves_and_can_be_held(emulator):
     held = emulator.hold()
     assert emulator.now() == held
     assert emulator.advance(3600) == held + 3600
-    requests.post(f"{emulator.url}/_emulator/clock", json={"hold": False}, timeout=10)
+    requests.post(f"{emulator.url}/_emulator/clock", json={"hold": False}, timeout=60)
     assert emulator.now() >= held + 3600
 
 
@@ -36,7 +36,7 @@ def test_a_reset_brings_everything_back(emulator, exact):
     assert exact.get(f"{PATH}(guid'{key}')").status_code == 404
     assert emulator.settings()["calls_per_minute"] == 60
     assert emulator.statistics()["refreshes"] == 0
-    assert len(requests.get(f"{emulator.url}/_emulator/health", timeout=10).json()["apps"]) == 1
+    assert len(requests.get(f"{emulator.url}/_emulator/health", timeout=60).json()["apps"]) == 1
 
 
 def test_every_secret_that_was_handed_out_can_be_listed(emulator):
@@ -59,7 +59,7 @@ def test_statistics_count_calls_by_method_endpoint_and_status(emulator, exact):
 def test_the_log_of_calls_is_numbered_and_holds_no_token(emulator, exact):
     exact.get(PATH, top="1", select="ID")
     token = exact.tokens["access_token"]
-    requests.get(exact.url("current/Me"), params={"access_token": token, "code": "secret-code"}, timeout=10)
+    requests.get(exact.url("current/Me"), params={"access_token": token, "code": "secret-code"}, timeout=60)
     first, second = emulator.calls()
     assert (first["sequence"], second["sequence"]) == (1, 2)
     assert (first["method"], first["status"], first["division"]) == ("GET", 200, emulator.division)
@@ -115,18 +115,18 @@ def test_a_wrong_setting_is_refused_and_nothing_changes(emulator, changes, text)
     ],
 )
 def test_a_wrong_control_call_says_what_is_wrong(emulator, path, body, text):
-    answer = requests.post(f"{emulator.url}/_emulator/{path}", json=body, timeout=10)
+    answer = requests.post(f"{emulator.url}/_emulator/{path}", json=body, timeout=60)
     assert answer.status_code == 422
     assert text in answer.json()["detail"]
 
 
 def test_nothing_under_the_control_path_answers_like_exact(emulator, exact):
-    assert requests.get(f"{emulator.url}/_emulator/nothing", timeout=10).status_code == 404
+    assert requests.get(f"{emulator.url}/_emulator/nothing", timeout=60).status_code == 404
     assert exact.get("_emulator/health").status_code == 404
 
 
 def test_the_users_current_division_can_be_chosen(emulator, exact):
-    requests.post(f"{emulator.url}/_emulator/current-division", json={"division": emulator.divisions[1]}, timeout=10)
+    requests.post(f"{emulator.url}/_emulator/current-division", json={"division": emulator.divisions[1]}, timeout=60)
     assert exact.rows("current/Me")[0]["CurrentDivision"] == emulator.divisions[1]
     assert exact.rows("system/Me")[0]["CurrentDivision"] == emulator.divisions[1]
     current = [row["Code"] for row in exact.rows("system/Divisions") if row["Current"]]

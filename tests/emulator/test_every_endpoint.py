@@ -216,7 +216,7 @@ def test_a_body_that_is_not_a_record_is_a_400(exact, body):
     import requests
 
     headers = {"Authorization": f"Bearer {exact.tokens['access_token']}", "Content-Type": "application/json"}
-    answer = requests.post(exact.url("crm/Accounts"), data=body, headers=headers, timeout=10)
+    answer = requests.post(exact.url("crm/Accounts"), data=body, headers=headers, timeout=60)
     assert answer.status_code == 400
 
 

@@ -17,7 +17,7 @@ def raw(exact, request):
     """Send bytes and return what comes back, and whether the connection ended with a reset."""
     parts = urlsplit(exact.emulator.url)
     received = b""
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(request)
         while True:
             try:
@@ -125,7 +125,7 @@ def test_a_limit_can_hit_despite_budget(exact, fault):
 
 def test_a_call_can_be_sent_to_a_login_page(exact, fault):
     fault("redirect")
-    answer = requests.get(exact.url("current/Me"), allow_redirects=False, timeout=10)
+    answer = requests.get(exact.url("current/Me"), allow_redirects=False, timeout=60)
     assert (answer.status_code, answer.headers["Location"]) == (302, "https://elsewhere.example/login")
 
 
@@ -142,7 +142,7 @@ def refresh(emulator, token):
         "client_secret": emulator.client_secret,
         "refresh_token": token,
     }
-    return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=10)
+    return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=60)
 
 
 def test_a_lost_token_answer_has_rotated_the_token(emulator):
@@ -180,7 +180,7 @@ def test_a_fault_hits_only_the_calls_it_is_meant_for(exact, fault):
 def test_a_fault_can_stay_for_ever_and_be_taken_back(exact, fault):
     fault("status", endpoint=PATH, times=0)
     assert [exact.get(PATH, top="1").status_code for _ in range(4)] == [503] * 4
-    requests.delete(f"{exact.emulator.url}/_emulator/faults", timeout=10)
+    requests.delete(f"{exact.emulator.url}/_emulator/faults", timeout=60)
     assert exact.get(PATH, top="1").status_code == 200
 
 
@@ -201,7 +201,7 @@ def test_a_fault_can_stay_for_ever_and_be_taken_back(exact, fault):
     ],
 )
 def test_a_wrong_fault_is_refused_with_its_field(emulator, wanted, text):
-    answer = requests.post(f"{emulator.url}/_emulator/faults", json=wanted, timeout=10)
+    answer = requests.post(f"{emulator.url}/_emulator/faults", json=wanted, timeout=60)
     assert answer.status_code == 422
     assert text in answer.json()["detail"]
 
@@ -221,5 +221,5 @@ def test_a_reset_hits_the_right_emulator_of_two():
         first.fault("reset_before", times=0)
         for _ in range(5):
             with pytest.raises(requests.ConnectionError):
-                requests.get(f"{first.url}/api/v1/current/Me", timeout=10)
-            assert requests.get(f"{second.url}/api/v1/current/Me", timeout=10).status_code == 401
+                requests.get(f"{first.url}/api/v1/current/Me", timeout=60)
+            assert requests.get(f"{second.url}/api/v1/current/Me", timeout=60).status_code == 401

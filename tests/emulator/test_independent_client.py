@@ -47,7 +47,7 @@ def storage():
 def auth(emulator, settings, storage):
     """Sign in as a person would: open the address that the SDK makes, fill in the form, follow the redirect."""
     made = ExactOnlineAuth(settings, storage=storage)
-    shown = requests.get(made.get_authorization_url(state="kept"), timeout=10)
+    shown = requests.get(made.get_authorization_url(state="kept"), timeout=60)
     action = html.unescape(re.search(r'action="([^"]*)"', shown.text)[1])
     answer = requests.post(
         shown.url.split("?")[0] + action,
@@ -58,7 +58,7 @@ def auth(emulator, settings, storage):
             "decision": "allow",
         },
         allow_redirects=False,
-        timeout=10,
+        timeout=60,
     )
     back = parse_qs(urlsplit(answer.headers["Location"]).query)
     assert back["state"] == ["kept"]

@@ -14,7 +14,7 @@ def asked(emulator):
 
 
 def page(emulator, asked):
-    return requests.get(f"{emulator.url}/api/oauth2/auth", params=asked, timeout=10)
+    return requests.get(f"{emulator.url}/api/oauth2/auth", params=asked, timeout=60)
 
 
 def submit(emulator, shown, **fields):
@@ -23,7 +23,7 @@ def submit(emulator, shown, **fields):
     ticked = re.findall(r'name="division" value="(\d+)" checked', shown.text)
     form = {"user_name": emulator.user_name, "password": emulator.password, "division": ticked, "decision": "allow"}
     url = shown.url.split("?")[0] + action
-    return requests.post(url, data={**form, **fields}, allow_redirects=False, timeout=10)
+    return requests.post(url, data={**form, **fields}, allow_redirects=False, timeout=60)
 
 
 def answered(answer):
@@ -42,14 +42,14 @@ def exchange(emulator, code, **fields):
         "code": code,
         **fields,
     }
-    return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=10)
+    return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=60)
 
 
 def divisions(emulator, token):
     return requests.get(
         f"{emulator.url}/api/v1/{emulator.division}/system/Divisions",
         headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-        timeout=10,
+        timeout=60,
     )
 
 
@@ -89,7 +89,7 @@ def test_only_the_chosen_divisions_are_granted(emulator, asked):
     refused = requests.get(
         f"{emulator.url}/api/v1/{emulator.divisions[1]}/project/Projects",
         headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-        timeout=10,
+        timeout=60,
     )
     assert (refused.status_code, refused.headers["Reason"]) == (403, "NoDivisionAccess")
 
@@ -125,7 +125,7 @@ def test_a_wrong_request_is_explained_and_leads_nowhere(emulator, asked, wrong, 
             params={**asked, **wrong},
             data={"decision": "deny"} if method == "POST" else None,
             allow_redirects=False,
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 400
         assert text in answer.text

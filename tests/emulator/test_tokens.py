@@ -14,7 +14,7 @@ def ask(emulator):
 
     def post(**fields):
         form = {"client_id": emulator.client_id, "client_secret": emulator.client_secret, **fields}
-        return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=10)
+        return requests.post(f"{emulator.url}/api/oauth2/token", data=form, timeout=60)
 
     return post
 
@@ -29,7 +29,7 @@ def refresh(ask):
 
 def me(emulator, token):
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    return requests.get(f"{emulator.url}/api/v1/current/Me", headers=headers, timeout=10)
+    return requests.get(f"{emulator.url}/api/v1/current/Me", headers=headers, timeout=60)
 
 
 def refused(answer, status, error, description):
@@ -213,9 +213,9 @@ def test_secrets_must_be_in_a_form(emulator):
     }
     emulator.advance(600)
     url = f"{emulator.url}/api/oauth2/token"
-    assert requests.post(url, json=body, timeout=10).status_code == 400
-    assert requests.post(url, params=body, timeout=10).status_code == 400
-    assert requests.post(url, data=body, timeout=10).status_code == 200
+    assert requests.post(url, json=body, timeout=60).status_code == 400
+    assert requests.post(url, params=body, timeout=60).status_code == 400
+    assert requests.post(url, data=body, timeout=60).status_code == 200
 
 
 def test_http_basic_works_only_where_it_is_switched_on(emulator):
@@ -224,7 +224,7 @@ def test_http_basic_works_only_where_it_is_switched_on(emulator):
     emulator.advance(600)
     for expected in (400, 200):
         answer = requests.post(
-            f"{emulator.url}/api/oauth2/token", data=form, headers={"Authorization": f"Basic {basic}"}, timeout=10
+            f"{emulator.url}/api/oauth2/token", data=form, headers={"Authorization": f"Basic {basic}"}, timeout=60
         )
         assert answer.status_code == expected
         emulator.settings(basic_client_auth=True)
@@ -252,7 +252,7 @@ def test_too_many_refused_refreshes_block_the_token_endpoint_for_an_hour(emulato
 @pytest.mark.parametrize(("body", "kind"), [("html", "text/html"), ("json", "application/json"), ("empty", "")])
 def test_a_call_without_a_good_bearer_token_is_a_401(emulator, body, kind):
     emulator.settings(unauthorized_body=body)
-    for answer in (me(emulator, "guess"), requests.get(f"{emulator.url}/api/v1/current/Me", timeout=10)):
+    for answer in (me(emulator, "guess"), requests.get(f"{emulator.url}/api/v1/current/Me", timeout=60)):
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert answer.headers.get("Content-Type", "").startswith(kind)

@@ -17,7 +17,7 @@ def call(exact):
         query = {"_Division_": exact.division, **query}
         headers = {"Authorization": f"Bearer {exact.tokens['access_token']}"}
         url = f"{exact.emulator.url}/{page}"
-        return requests.request(method, url, params=query, data=body, headers=headers, timeout=10)
+        return requests.request(method, url, params=query, data=body, headers=headers, timeout=60)
 
     return make
 

@@ -152,5 +152,5 @@ def running_airflow(
             emulator.control.register_app(*app, "Airflow under test")
         airflow.prepare({CONN_ID: emulator.signed_in_connection(app)})
         airflow.start(processes)
-        airflow.wait_until_healthy(processes, timeout=180)
+        airflow.wait_until_healthy(processes, timeout=300)
         yield RunningAirflow(airflow, emulator, processes)

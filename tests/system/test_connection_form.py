@@ -61,12 +61,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Emulator
         wait_until(
             lambda: bool(process.checked()) and "Ctrl-C ends" in end_of(log),
             "make ui's list of what to do",
-            timeout=180,
+            timeout=300,
         )
         yield f"http://{LOOPBACK}:{ports['--airflow-port']}", Emulator(process, ports["--emulator-port"])
     finally:
         popen.send_signal(signal.SIGINT)
-        popen.wait(60)
+        popen.wait(120)
     assert popen.returncode == 0, end_of(log)
     # Everything that it started has ended with it.
     for option, port in ports.items():
@@ -78,7 +78,7 @@ def browser_page(chromium: str, ui: tuple[str, Emulator]) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1000, "height": 1250})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         # Airflow 3.1 signs a visitor in and then forgets which page was wanted.
         page.goto(ui[0])
         page.get_by_role("link", name="Dags").first.wait_for()

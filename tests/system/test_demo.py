@@ -32,7 +32,7 @@ def test_the_demo_shows_each_step_and_how_to_go_on(tmp_path: Path):
     port = free_port()
     with Processes() as processes:
         demo = start_demo(processes, tmp_path, port)
-        code = demo.popen.wait(240)
+        code = demo.popen.wait(400)
     said = demo.log.read_text(encoding="utf-8")
     assert code == 0, said
     lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.startswith("  ")}
@@ -58,7 +58,7 @@ def test_a_step_that_fails_ends_the_demo_with_its_error_and_its_log(tmp_path: Pa
             message="The period is closed.",
             times=0,
         )
-        code = demo.popen.wait(240)
+        code = demo.popen.wait(400)
     said = demo.log.read_text(encoding="utf-8")
     assert code == 1
     assert "The step create_hours failed: " in said
@@ -71,7 +71,7 @@ def test_a_program_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_p
     with Processes() as processes:
         command = [sys.executable, "-c", "print('it can not go on'); raise SystemExit(3)"]
         process = processes.start("The program", command, env=bare_environment(), log=tmp_path / "log")
-        process.popen.wait(30)
+        process.popen.wait(120)
         with pytest.raises(DemoError, match=r"(?s)it can not go on.*The program ended by itself \(exit code 3\)"):
             processes.check()
 
@@ -88,7 +88,7 @@ def test_stopping_ends_a_program_that_does_not_listen_and_its_children(tmp_path:
     )
     processes = Processes()
     process = processes.start("Stubborn", [sys.executable, "-c", parent], env=bare_environment(), log=tmp_path / "log")
-    wait_until(lambda: "up" in process.log.read_text(encoding="utf-8"), "the start of the child", timeout=30)
+    wait_until(lambda: "up" in process.log.read_text(encoding="utf-8"), "the start of the child", timeout=120)
     processes.stop(patience=0.2)
     assert process.popen.returncode == -signal.SIGKILL
 
@@ -96,4 +96,4 @@ def test_stopping_ends_a_program_that_does_not_listen_and_its_children(tmp_path:
         with socket.socket() as caller:
             return caller.connect_ex((LOOPBACK, port)) != 0
 
-    wait_until(nobody_listens, "the end of the child", timeout=10)
+    wait_until(nobody_listens, "the end of the child", timeout=60)

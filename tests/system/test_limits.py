@@ -36,7 +36,6 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
 
 
 # It waits up to three minutes for the reset.
-@pytest.mark.timeout(900)
 def test_a_list_that_meets_the_limit_of_the_day_holds_no_slot_and_fetches_no_page_twice(airflow: RunningAirflow):
     exact = airflow.emulator.control
     airflow.api("POST", "pools", json={"name": POOL, "slots": 1, "description": ""})

@@ -99,4 +99,4 @@ def test_dags_test_waits_for_a_deferred_sensor(running: RunningAirflow, apart: L
         # The first call is the sensor's own; the second one comes from the trigger.
         running.wait_for(lambda: len(running.calls("GET", "crm/Accounts", name)) >= 2, "a look by the trigger")
         OtherProgram(running.emulator).create("crm/Accounts", {"Name": name})
-        assert process.popen.wait(60) == 0, end_of(process.log, 60)
+        assert process.popen.wait(120) == 0, end_of(process.log, 60)

@@ -128,7 +128,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def visit(browser: Browser, site: Site, name: str) -> Page:
     """Open the page as a user of Airflow who is not signed in yet."""
     page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.goto(site.page)
     # Airflow's own sign-in comes first, and leads back.
     page.locator("input[name=username]").fill(name)

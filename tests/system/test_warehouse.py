@@ -39,15 +39,17 @@ class Warehouse:
 
     running: RunningAirflow
     database: Database
-    token: str
+    client_id: str
 
     def client(self, division: int) -> ExactClient:
+        """Return a client with a new sign-in of its own, which lives ten minutes."""
         site = Site.of(None, self.running.emulator.url)
-        return ExactClient(site, FixedTokenStore(self.token), division=division)
+        token = self.running.emulator.control.sign_in(client_id=self.client_id)["access_token"]
+        return ExactClient(site, FixedTokenStore(token), division=division)
 
     def load(self) -> Run:
         run = self.running.trigger("example_warehouse", schema=self.database.schema)
-        run.wait(300)
+        run.wait()
         run.assert_succeeded()
         return run
 
@@ -98,8 +100,7 @@ def warehouse(running: RunningAirflow, tmp_path: Path) -> Iterator[Warehouse]:
         }
         running.api("POST", "connections", json=connection)
         client_id, _ = register(running.emulator, 3)
-        token = running.emulator.control.sign_in(client_id=client_id)["access_token"]
-        yield Warehouse(running, database, token)
+        yield Warehouse(running, database, client_id)
 
 
 def change(client: ExactClient) -> None:
