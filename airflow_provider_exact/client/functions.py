@@ -18,15 +18,16 @@ def parameter_texts(endpoint: Endpoint, parameters: Mapping[str, Any] | None) ->
     """
     Return a function's parameters as they stand in its address, under the names that Exact gives them.
 
-    :raises ExactRequestError: one is unknown, missing or of another type, or the endpoint takes none; where nothing is
-        known of the parameters, all pass.
+    :raises ExactRequestError: one is unknown, missing or of another type, or the endpoint is known to be no function;
+        where nothing is known of the parameters, all pass.
     """
     if parameters is not None and not isinstance(parameters, Mapping):
         raise ExactRequestError(f"parameters: expected a dict, not {type(parameters).__name__}.")
     given = dict(parameters or {})
-    if given and endpoint.is_known and not (endpoint.is_function or endpoint.is_read):
+    if endpoint.is_known and not (endpoint.is_function or endpoint.is_read):
         raise ExactRequestError(
-            f"parameters: {endpoint.path} is not a function, so it takes none. List it with a filter instead."
+            f"endpoint: {endpoint.path} is not a function and takes no parameters. List it, with a filter if need be: "
+            "ExactOnlineListOperator or ExactOnlineHook.list_records."
         )
     if endpoint.parameters is None:
         return {name: _guessed(name, value) for name, value in given.items()}

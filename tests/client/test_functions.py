@@ -70,6 +70,7 @@ def test_a_function_that_exact_may_have_added_takes_any_parameters():
         ("read/project/HoursById", {"entryId": GUID, "x": 1}, "has no 'x'"),
         ("read/project/HoursById", "entryId=1", "expected a dict"),
         ("crm/Accounts", {"Code": "1"}, "crm/Accounts is not a function.*filter"),
+        ("crm/Accounts", None, "crm/Accounts is not a function.*ExactOnlineListOperator"),
     ],
 )
 def test_parameters_that_can_not_be_meant_are_refused(path, given, words):
@@ -114,4 +115,6 @@ def test_a_function_that_is_listed_with_a_filter_is_refused_before_the_call(clie
         client.list_records("read/project/HourTypesByDate")
     with pytest.raises(ExactRequestError, match="does not take GET; it takes POST"):
         client.call_function("customfield/UpdateCustomField")
+    with pytest.raises(ExactRequestError, match="bulk/CRM/Contacts is not a function.*ExactOnlineListOperator"):
+        client.call_function("bulk/CRM/Contacts")
     assert exact.emulator.calls() == []
