@@ -180,8 +180,20 @@ def select_text(endpoint: Endpoint, select: Names) -> str | None:
 
 
 def expand_text(endpoint: Endpoint, expand: Names) -> str | None:
-    """Return ``$expand``."""
-    return ",".join(_path(endpoint, name, "expand") for name in names(expand)) or None
+    """
+    Return ``$expand``.
+
+    :raises ExactRequestError: a field is unknown, or is known to hold a value.
+    """
+    chosen = names(expand)
+    for name in chosen:
+        prop = field_of(endpoint, str(name).partition("/")[0], "expand")
+        # Neither is known of some fields: those pass.
+        if prop.type and not prop.target:
+            linked = ", ".join(field.name for field in endpoint.properties if field.target)
+            hint = f" Linked records of {endpoint.path} are in: {linked}." if linked else ""
+            raise ExactRequestError(f"expand: {prop.name} of {endpoint.path} holds no linked records.{hint}")
+    return ",".join(_path(endpoint, name, "expand") for name in chosen) or None
 
 
 def _path(endpoint: Endpoint, name: str, option: str) -> str:
@@ -193,14 +205,18 @@ def order_by_text(endpoint: Endpoint, order_by: Names) -> str | None:
     """
     Return ``$orderby``: ``"Date"``, ``"Date desc"`` or a list of those.
 
-    :raises ExactRequestError: a field is unknown, or something else than ``asc`` or ``desc`` follows it.
+    :raises ExactRequestError: a field is unknown, or holds linked records, or something else than ``asc`` or ``desc``
+        follows it.
     """
     terms = []
     for term in names(order_by):
         name, _, direction = str(term).partition(" ")
         if direction.strip().lower() not in ("", "asc", "desc"):
             raise ExactRequestError(f"order_by: {term!r} is not a field with 'asc' or 'desc' behind it.")
-        terms.append(f"{field_of(endpoint, name, 'order_by').name} {direction.strip().lower()}".strip())
+        prop = field_of(endpoint, name, "order_by")
+        if prop.target:
+            raise ExactRequestError(f"order_by: {prop.name} of {endpoint.path} holds linked records; order by a value.")
+        terms.append(f"{prop.name} {direction.strip().lower()}".strip())
     return ",".join(terms) or None
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_exact.client.catalogue import Endpoint, load, resolve
+from airflow_provider_exact.client.catalogue import Endpoint, Property, load, resolve
 from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.query import (
     all_of,
@@ -152,6 +152,23 @@ def test_a_star_is_refused_where_exact_refuses_it():
 def test_an_unknown_name_or_direction_is_refused(function, value):
     with pytest.raises(ExactRequestError, match="Nots|Notes up"):
         function(HOURS, value)
+
+
+def test_a_field_is_expanded_or_ordered_by_as_what_it_holds():
+    orders = resolve("salesorder/SalesOrders")
+    with pytest.raises(ExactRequestError, match="expand: Description of salesorder/SalesOrders.*: SalesOrderLines"):
+        expand_text(orders, "SalesOrderLines,description")
+    with pytest.raises(ExactRequestError, match="expand: Notes of project/TimeTransactions holds no linked records.$"):
+        expand_text(HOURS, ["Notes/Code"])
+    with pytest.raises(ExactRequestError, match="order_by: SalesOrderLines of salesorder/SalesOrders"):
+        order_by_text(orders, "salesorderlines desc")
+    # What is not known of a field passes.
+    unsure = Endpoint("crm/Novelties", properties=(Property("Types"),))
+    assert (expand_text(unsure, "Types"), order_by_text(unsure, "Types"), expand_text(NEW, "Any")) == (
+        "Types",
+        "Types",
+        "Any",
+    )
 
 
 def test_several_filters_are_joined_without_changing_their_meaning():
