@@ -40,6 +40,7 @@ def name_of(
     Return the name of the client's division; ``None`` when it can't be told.
 
     :param fresh: Look it up, however recently that was done.
+    :raises ExactError: it was to be looked up, and something other than a missing right came between.
     """
     if client.division is None:
         return None
@@ -50,10 +51,14 @@ def name_of(
     try:
         name = client.division_name()
     except ExactRequestError as error:
+        if fresh and error.status not in (403, 404):
+            raise
         # Asked for each task, a right that is missing would use up Exact's patience with errors.
         log.info("The name of division %s can't be read: %s", client.division, error)
         name = None
     except ExactError as error:
+        if fresh:
+            raise
         log.info("The name of division %s could not be looked up: %s", client.division, error)
         return None
     _note(conn_id, known | {client.division: Known(name, clock())})

@@ -308,6 +308,7 @@ class ExactOnlineHook(BaseHook):
         Return what the division is called, looked up once a day; ``None`` if that can't be told.
 
         :param fresh: Look it up now.
+        :raises ExactError: it was to be looked up now, and something other than a missing right came between.
         """
         from airflow_provider_exact import division_names
 

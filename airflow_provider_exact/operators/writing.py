@@ -34,6 +34,7 @@ class ExactOnlineWriteOperator(ExactOnlineOperator):
         Check that the division is the one that is meant; to be called before anything is written.
 
         :raises ExactRequestError: it has another name, or none that can be read.
+        :raises ExactError: a limit or an outage kept the name from being looked up.
         """
         expected = given(self.expected_division_name)
         if expected is None or _is_same(self.hook.division_name(), expected):

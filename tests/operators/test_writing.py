@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_exact import division_names
+from airflow_provider_exact.client.errors import ExactTransportError
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.operators.records import (
     ExactOnlineCreateOperator,
@@ -14,6 +18,7 @@ from airflow_provider_exact.operators.records import (
 )
 from airflow_provider_exact.operators.time_transactions import ExactOnlineCreateTimeTransactionOperator
 from airflow_provider_exact.operators.xml import ExactOnlineXmlUploadOperator
+from tests.waiting import wait_in_no_time
 
 ACCOUNTS = "crm/Accounts"
 NAME = "Noorderlicht Techniek B.V."
@@ -95,3 +100,22 @@ def test_a_division_that_was_renamed_is_looked_up_before_it_is_refused(connectio
     assert hook.division_name() == "Old name"
     assert create(expected_division_name=NAME).execute({})["Name"] == "Bakkerij"
     assert hook.division_name() == NAME
+
+
+def test_a_limit_of_the_day_defers_the_check_of_the_name(connection, server):
+    connection.fault("day_limit", endpoint="system/Divisions", times=0)
+    task = SimpleNamespace(xcom_push=lambda **_: None)
+    with pytest.raises(TaskDeferred) as deferred:
+        create(expected_division_name=NAME).execute({"ti": task})
+    assert deferred.value.trigger.resets_at > time.time()
+    assert {call["method"] for call in connection.calls()} == {"GET"}
+
+
+def test_an_outage_leaves_the_check_of_the_name_to_a_retry(connection, server):
+    connection.fault("status", endpoint="system/Divisions", status=503, times=0)
+    operator = create(expected_division_name=NAME)
+    wait_in_no_time(operator.hook.get_conn())
+    with pytest.raises(ExactTransportError, match="503"):
+        operator.execute({})
+    connection.clear_faults()
+    assert create(expected_division_name=NAME).execute({})["Name"] == "Bakkerij"
