@@ -269,14 +269,21 @@ class ExactOnlineUpdateTimeTransactionOperator(_TimeTransactionOperator):
         self.subscription_account = subscription_account
         self.skip_validation = skip_validation
         self.data = data
+        # Text "None" is what such a one leaves of nothing, and otherwise what a person wrote.
+        texts = {name: value for name in FIELDS if isinstance(value := getattr(self, name), str)}
+        self._templates = {name for name, text in texts.items() if not is_final(text)}
         check_required(time_transaction_id=time_transaction_id)
         self._check_status(hour_status)
         if data is None or isinstance(data, Mapping):
             self._changes()
 
     def _arguments(self) -> dict[str, Any]:
-        fields = {field: getattr(self, argument) for argument, field in FIELDS.items()}
+        fields = {field: self._argument(argument) for argument, field in FIELDS.items()}
         return {field: value for field, value in fields.items() if value is not UNCHANGED}
+
+    def _argument(self, name: str) -> Any:
+        value = getattr(self, name)
+        return given(value) or "" if name in self._templates and isinstance(value, str) else value
 
     def _changes(self) -> dict[str, Any]:
         changes = self._record()

@@ -252,6 +252,16 @@ def test_a_wrong_change_that_only_the_run_shows_is_never_sent(connection, argume
     assert connection.calls() == []
 
 
+def test_a_template_that_renders_to_nothing_is_empty_text_in_an_update(connection, ids):
+    made = run(create(item=ids["item"], quantity=1, project=ids["project"], notes="before", error_text="before"))
+    changed = run(
+        update(time_transaction_id=made["ID"], notes="{{ params.nothing }}", error_text="None"),
+        params={"nothing": None},
+    )
+    assert changed["Notes"] == ""
+    assert changed["ErrorText"] == "None"
+
+
 def test_an_update_can_be_mapped_over_entries():
     with DAG("d", schedule=None):
         mapped = ExactOnlineUpdateTimeTransactionOperator.partial(task_id="u", hour_status="submitted").expand(
