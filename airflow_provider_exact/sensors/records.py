@@ -13,11 +13,17 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
 )
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_exact.client import catalogue, query
-from airflow_provider_exact.client.errors import ExactRateLimitError, ExactRequestError, ExactTransportError
+from airflow_provider_exact.client.errors import (
+    ExactError,
+    ExactRateLimitError,
+    ExactRequestError,
+    ExactTransportError,
+)
 from airflow_provider_exact.operators.base import (
     LOOK_PATIENCE,
     ExactOnlineOperator,
@@ -110,9 +116,15 @@ class ExactOnlineRecordSensor(ExactOnlineOperator, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue | bool:  # noqa: ARG002, Airflow's own name
         self._deadline = self._deadline or time.time() + self.timeout
-        with no_retry_where_none_helps():
-            wanted = self._wanted()
-            records = self._look(wanted)
+        try:
+            with no_retry_where_none_helps():
+                wanted = self._wanted()
+                records = self._look(wanted)
+        except ExactError as error:
+            # Airflow itself skips on its own exceptions only.
+            if self.soft_fail and not self.silent_fail:
+                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from error
+            raise
         if len(records) >= wanted["min_records"]:
             return PokeReturnValue(is_done=True, xcom_value=self._result(records))
         self.log.info("%s of %s records of %s are there", len(records), wanted["min_records"], self.endpoint)

@@ -190,6 +190,14 @@ def test_a_sensor_gives_up_after_too_many_failed_calls_in_a_row(connection, impa
     assert connection.count(method="GET", status=503) == 3 * 4
 
 
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_failing_server_skips_a_sensor_that_may_be_skipped(connection, impatient, mode):
+    connection.fault("status", method="GET", endpoint=ACCOUNTS, times=0)
+    wait = impatient(filter=NOBODY, max_failures=1, soft_fail=True, mode=mode)
+    with pytest.raises(AirflowSkipException, match="503"):
+        wait.poke({})
+
+
 def test_a_success_between_failed_calls_starts_the_count_again(connection, impatient):
     wait = impatient(filter=NOBODY, max_failures=2)
     for _ in range(3):
