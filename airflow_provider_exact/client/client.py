@@ -226,6 +226,9 @@ class ExactClient(Calls):
         names = tuple(query.field_of(found, name, "verify").name for name in query.names(verify))
         if missing := [name for name in names if record.get(name) in (None, "")]:
             raise ExactRequestError(f"verify: {' and '.join(missing)} can't identify the record: data has no value.")
+        if names:
+            wanted = query.filter_text(found, {name: record[name] for name in names})
+            check_listing(found, filter=wanted, select=None, top=None, option="verify")
         request = self.request_to("POST", found, division, record=record)
         return Creation(self._caller(), found, request, record, names)
 

@@ -18,19 +18,23 @@ _USUAL = ("ID", "Code", "Name", "Description", "Modified", "Created", "Status", 
 MOST_NAMED = 15
 
 
-def check_listing(endpoint: Endpoint, *, filter: str | None, select: str | None, top: int | None) -> None:
+def check_listing(
+    endpoint: Endpoint, *, filter: str | None, select: str | None, top: int | None, option: str = "filter"
+) -> None:
     """
     Refuse a list that Exact is known to refuse; what the catalogue does not know passes.
 
     :param filter: OData text.
+    :param option: What the filter was made of, for messages.
     :raises ExactRequestError: the message names the field or the other endpoint that serves.
     """
     fields = fields_in(filter or "")
     allowed = {name.casefold() for name in endpoint.filter_fields}
     if endpoint.filter_mandatory and allowed.isdisjoint(name.casefold() for name in fields):
+        given = f", not on {' and '.join(fields)}" if fields else ""
         raise ExactRequestError(
-            f"filter: {endpoint.path} can only be listed with a filter on one of {_some(endpoint)}."
-            f"{_without_filter(endpoint)}"
+            f"{option}: {endpoint.path} can only be listed with a filter on one of {_some(endpoint)}{given}."
+            f"{_without_filter(endpoint) if option == 'filter' else ''}"
         )
     others = [name for name in fields if name.casefold() not in allowed]
     if (endpoint.is_sync or endpoint.is_bulk) and allowed and others:

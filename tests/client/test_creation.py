@@ -205,6 +205,16 @@ def test_fields_to_look_by_must_exist_and_have_a_value(client, hours, verify):
         client.create_record(HOURS, hours, verify=verify)
 
 
+def test_fields_to_look_by_must_be_ones_that_exact_filters_on(exact, client):
+    data = {"Name": "Somebody", "Website": "example.test", "Code": "4711"}
+    with pytest.raises(ExactRequestError, match=r"verify: crm/Accounts .* on one of ID, Code, Name,.*, not on Website"):
+        client.create_record(ACCOUNTS, data, verify="Website")
+    assert sent(exact, ACCOUNTS) == 0
+    exact.emulator.fault("reset_after", method="POST")
+    assert client.create_record(ACCOUNTS, data, verify=["Website", "Code"])["Name"] == "Somebody"
+    assert sent(exact, ACCOUNTS) == 1
+
+
 def test_a_key_of_ones_own_finds_the_record(exact, client, hours):
     key = str(uuid4())
     client.create_record(HOURS, hours)
