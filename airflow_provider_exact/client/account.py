@@ -87,8 +87,8 @@ class Account:
             if status in COUNTED:
                 self._errors.count(subject, now)
                 errors = self._errors.recent(now)
-            if _names_no_limit(answer) and self._errors.has_any(subject, now):
-                # After errors, that is the block that Exact puts on an endpoint.
+            if _names_no_limit(answer) and self._errors.explains_block(subject, now):
+                # After many errors, that is the block that Exact puts on an endpoint.
                 self._errors.block(subject, now)
                 errors, blocked = self._errors.recent(now), self._errors.hold(subject, now)
             if request.division is not None:

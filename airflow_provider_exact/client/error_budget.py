@@ -52,8 +52,9 @@ class ErrorBudget:
         for number in range(self.stop_at):
             self.count(subject, now + number / 1000)
 
-    def has_any(self, subject: str, now: float) -> bool:
-        return bool(self._recent(subject, now))
+    def explains_block(self, subject: str, now: float) -> bool:
+        """Whether there were so many errors that Exact may have blocked the endpoint, since others make errors too."""
+        return 2 * len(self._recent(subject, now)) >= self.stop_at > 0
 
     def learn(self, errors: Mapping[str, Iterable[float]]) -> None:
         """Add the errors that other processes counted."""

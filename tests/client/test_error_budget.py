@@ -63,10 +63,10 @@ def test_a_429_is_no_error(exact):
     assert exact.emulator.count(status=429) > 8
 
 
-def test_a_429_that_names_no_limit_after_errors_is_taken_for_the_block(exact):
-    exact.emulator.settings(error_limit=2)
+def test_a_429_that_names_no_limit_after_many_errors_is_taken_for_the_block(exact):
+    exact.emulator.settings(error_limit=4)
     client = exact.client()
-    for _ in range(2):
+    for _ in range(4):
         with pytest.raises(ExactRequestError):
             list(client.list_records(HOURS, **WRONG))
     slept = len(exact.slept)
@@ -74,6 +74,17 @@ def test_a_429_that_names_no_limit_after_errors_is_taken_for_the_block(exact):
         with pytest.raises(ExactErrorLimitError):
             list(client.list_records(HOURS, filter="Quantity gt 0", top=1))
     assert len(exact.slept) == slept
+    assert exact.emulator.count(endpoint=HOURS, status=429) == 1
+
+
+@pytest.mark.parametrize(("stop_at", "errors"), [(8, 1), (8, 3), (5, 2), (0, 7)])
+def test_a_429_that_names_no_limit_after_few_errors_is_waited_out(exact, stop_at, errors):
+    client = exact.client(account=Account(errors_per_hour=stop_at, clock=exact.clock))
+    for _ in range(errors):
+        with pytest.raises(ExactRequestError):
+            list(client.list_records(HOURS, **WRONG))
+    exact.emulator.fault("status", endpoint=HOURS, status=429)
+    assert list(client.list_records(HOURS, filter="Quantity gt 0", top=1))
     assert exact.emulator.count(endpoint=HOURS, status=429) == 1
 
 
