@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.operators.base import ExactOnlineOperator, given
+from airflow_provider_exact.operators.base import ExactOnlineOperator, check_required, given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +28,25 @@ class ExactOnlineWriteOperator(ExactOnlineOperator):
     def __init__(self, *, expected_division_name: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.expected_division_name = expected_division_name
+        # Once rendered, a template of nothing looks like an argument that was left out.
+        self._guards = [name for name in ("division", "expected_division_name") if getattr(self, name) is not None]
+        check_required(**{name: getattr(self, name) for name in self._guards})
 
     def check_division(self) -> None:
         """
         Check that the division is the one that is meant; to be called before anything is written.
 
-        :raises ExactRequestError: it has another name, or none that can be read.
+        :raises ExactRequestError: it has another name, or none that can be read; or the division or the name was given
+            as a template that rendered to nothing.
         :raises ExactError: a limit or an outage kept the name from being looked up.
         """
-        expected = given(self.expected_division_name)
+        for name in self._guards:
+            if str(getattr(self, name)).strip() in ("", "None"):
+                raise ExactRequestError(
+                    f"{name}: its template rendered to nothing, so it is not known where to write. Nothing was written. "
+                    "Correct the template, or leave the argument out."
+                )
+        expected = self.expected_division_name
         if expected is None or _is_same(self.hook.division_name(), expected):
             return
         # It may have got another name since that was looked up.

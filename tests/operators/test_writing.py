@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.sdk import DAG
 
 from airflow_provider_exact import division_names
-from airflow_provider_exact.client.errors import ExactTransportError
+from airflow_provider_exact.client.errors import ExactRequestError, ExactTransportError
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.operators.records import (
     ExactOnlineCreateOperator,
@@ -26,6 +27,11 @@ NAME = "Noorderlicht Techniek B.V."
 
 def create(**options):
     return ExactOnlineCreateOperator(task_id="create", endpoint=ACCOUNTS, data={"Name": "Bakkerij"}, **options)
+
+
+def run(operator, **context):
+    operator.render_template_fields(context)
+    return operator.execute(context)
 
 
 def looked_up(emulator):
@@ -61,7 +67,7 @@ def test_a_look_up_that_fails_does_not_fail_the_task(connection, server):
     assert create().execute({})["Name"] == "Bakkerij"
 
 
-@pytest.mark.parametrize("name", [NAME, "  noorderlicht techniek b.v. ", None, ""])
+@pytest.mark.parametrize("name", [NAME, "  noorderlicht techniek b.v. ", None])
 def test_what_is_written_to_the_expected_division_is_written(connection, server, name):
     assert create(expected_division_name=name).execute({})["Name"] == "Bakkerij"
 
@@ -119,3 +125,28 @@ def test_an_outage_leaves_the_check_of_the_name_to_a_retry(connection, server):
         operator.execute({})
     connection.clear_faults()
     assert create(expected_division_name=NAME).execute({})["Name"] == "Bakkerij"
+
+
+@pytest.mark.parametrize("argument", ["division", "expected_division_name"])
+@pytest.mark.parametrize("template", ["{{ params.nothing }}", "{{ params.nothing or '' }}", "{{ params.nosuch }} "])
+def test_a_template_that_renders_to_nothing_does_not_pass_for_an_argument_left_out(
+    connection, server, argument, template
+):
+    with pytest.raises(AirflowFailException, match=rf"{argument}: its template rendered to nothing"):
+        run(create(**{argument: template}), params={"nothing": None})
+    assert connection.calls() == []
+
+
+@pytest.mark.parametrize("argument", ["division", "expected_division_name"])
+def test_nor_does_one_that_renders_to_none_itself(connection, server, argument):
+    with DAG("d", schedule=None, render_template_as_native_obj=True):
+        operator = create(**{argument: "{{ params.nothing }}"})
+    with pytest.raises(AirflowFailException, match=rf"{argument}: its template rendered to nothing"):
+        run(operator, params={"nothing": None})
+    assert connection.calls() == []
+
+
+@pytest.mark.parametrize("argument", ["division", "expected_division_name"])
+def test_an_argument_that_is_empty_text_is_refused_while_the_dag_is_parsed(argument):
+    with pytest.raises(ExactRequestError, match=f"{argument}: a value is needed"):
+        create(**{argument: ""})
