@@ -42,7 +42,8 @@ class Files:
 
     :param folder: A ``pathlib.Path`` or Airflow's ``ObjectStoragePath``.
     :param rows_per_file: A file ends with the page that reaches this; only whole files outlive a killed process.
-    :param identity: Who writes (Dag, task, map index): nobody else may write into the same folder.
+    :param identity: Who writes (``dag.task[map index]``): no other task may write into the same folder, and within one
+        run no other map index.
     :param progress: Where to keep what the next try has to know; by default in the folder.
     :param about: Asked at the end for what else the manifest is to tell, such as ``calls``.
     :raises ExactRequestError: an argument is wrong, or a package that it needs is not installed.
@@ -91,7 +92,7 @@ class Files:
             raise ExactRequestError(f"path: {self.folder} can't be a folder, since a file is there.")
         found = read_manifest(self.folder)
         if found is not None:
-            check_owner(found, self.folder, self.identity, plan)
+            check_owner(found, self.folder, self.identity, self.run_id, plan)
             if found.run_id == self.run_id:
                 return found
             if plan.mode == "incremental":

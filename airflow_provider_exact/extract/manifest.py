@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class Manifest:
 
     :param version: Of the manifest's own make-up.
     :param endpoint: What was asked for; ``source`` is what was read for it.
-    :param identity: Who writes here; nobody else may.
+    :param identity: Who writes here; no other task may.
     :param reload: Why an incremental run read everything; ``None`` if it did not.
     :param fields: Names and Edm types (``None`` where unknown) of the columns, in their order.
     :param key: The columns that tell records apart.
@@ -81,16 +82,30 @@ def read_manifest(folder: Path) -> Manifest | None:
         ) from error
 
 
-def check_owner(manifest: Manifest, folder: Path, identity: str, plan: Plan) -> None:
+def check_owner(manifest: Manifest, folder: Path, identity: str, run_id: str, plan: Plan) -> None:
     """
-    :raises ExactRequestError: a folder belongs to another task, endpoint or division.
+    :raises ExactRequestError: a folder belongs to another task, endpoint or division, or within one run to another
+        mapped instance.
     """
-    if (manifest.identity, manifest.endpoint, manifest.division) != (identity, plan.endpoint.path, plan.division):
+    theirs = (_task_of(manifest.identity), manifest.endpoint, manifest.division)
+    if theirs != (_task_of(identity), plan.endpoint.path, plan.division):
         raise ExactRequestError(
             f"path: {folder} holds {manifest.endpoint} of division {manifest.division}, written by "
             f"{manifest.identity}. Give each task, endpoint and division a folder of its own, with the division's "
             "number in 'path'."
         )
+    # From run to run a division may have another place in the list; in one run that is another extraction.
+    if manifest.run_id == run_id and manifest.identity != identity:
+        raise ExactRequestError(
+            f"path: {folder} holds what {manifest.identity} wrote in this same run. Give each mapped instance a folder "
+            "of its own. If it is the list that changed since, remove the folder's "
+            f"{MANIFEST} and files, and clear the task."
+        )
+
+
+def _task_of(identity: str) -> str:
+    """Return a task without its map index: ``dag.task`` of ``dag.task[3]``."""
+    return re.sub(r"\[\d+\]$", "", identity)
 
 
 def check_parts(folder: Path, manifest: Manifest) -> None:

@@ -134,7 +134,7 @@ def filled_in(path: object, plan: Plan, run_id: str) -> object:
 
 
 def identity_of(task: ExactOnlineTransfer, context: Context) -> str:
-    """Return which task this is, over all of its runs."""
+    """Return which task this is, with its place among mapped ones."""
     if "ti" not in context:
         return task.task_id
     ti = context["ti"]

@@ -307,6 +307,18 @@ def test_a_folder_of_something_else_is_refused(folder):
     assert files(folder, run_id="run 2").check_folder(full) is None
 
 
+def test_a_folder_may_get_another_map_index_in_another_run_but_not_within_one(folder):
+    full = a_plan(mode="full")
+    begin(folder, full, identity="dag.task[0]").finish(checkpoint(1))
+    second = files(folder, identity="dag.task[1]")
+    with pytest.raises(ExactRequestError, match=r"^path: .*what dag.task\[0\] wrote in this same run"):
+        second.check_folder(full)
+    begin(folder, full, identity="dag.task[1]", run_id="run 2").finish(checkpoint(1))
+    assert read_manifest(folder).run_id == "run 2"
+    with pytest.raises(ExactRequestError, match=r"written by dag.task\[1\]"):
+        files(folder, identity="dag.task2[1]", run_id="run 3").check_folder(full)
+
+
 def test_a_folder_that_was_taken_meanwhile_is_not_written_over(folder):
     made = begin(folder, identity="dag.second")
     add(made, 1, record("a", 1))

@@ -33,9 +33,11 @@ def rows_of(folder):
     ]
 
 
-def run(task, run_id="one", try_number=1):
+def run(task, run_id="one", try_number=1, map_index=-1):
     """Execute as a task of a Dag run does, in a process that may write Variables."""
-    ti = SimpleNamespace(dag_id="extracts", task_id="extract", run_id=run_id, map_index=-1, try_number=try_number)
+    ti = SimpleNamespace(
+        dag_id="extracts", task_id="extract", run_id=run_id, map_index=map_index, try_number=try_number
+    )
     return task.execute({"ti": ti})
 
 
@@ -82,6 +84,14 @@ def test_a_full_run_replaces_the_files_of_the_run_before(connection, server, tmp
     run(operator(tmp_path), "two")
     assert "One more" in {row["Name"] for row in rows_of(tmp_path)}
     assert {path.name for path in tmp_path.iterdir()} & first == {"_manifest.json"}
+
+
+def test_a_division_may_get_another_place_in_the_list_that_is_mapped_over(connection, server, tmp_path):
+    for run_id, divisions in (("one", connection.divisions[1:]), ("two", connection.divisions)):
+        for number, division in enumerate(divisions):
+            run(operator(tmp_path / "{division}", division=division), run_id, map_index=number)
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("*/_manifest.json")]
+    assert [manifest["run_id"] for manifest in manifests] == ["two"] * 3
 
 
 def test_an_incremental_run_goes_on_where_the_last_one_ended(connection, dags, succeed, tmp_path):
