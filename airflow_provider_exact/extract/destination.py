@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.rows import Moments
 from airflow_provider_exact.extract.cursor import Checkpoint
 from airflow_provider_exact.extract.plan import Plan
+
+
+class ExactTakenOverError(ExactRequestError):
+    """Another task or try writes to the same place by now: stop, since trying again would only oust that one."""
 
 
 class Destination(Protocol):

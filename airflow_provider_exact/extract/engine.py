@@ -24,7 +24,7 @@ from airflow_provider_exact.client.pagination import Page
 from airflow_provider_exact.client.rows import RowReader, columns_of
 from airflow_provider_exact.client.serialisation import EPOCH
 from airflow_provider_exact.extract.cursor import Checkpoint, Cursor, Rise
-from airflow_provider_exact.extract.destination import Destination
+from airflow_provider_exact.extract.destination import Destination, ExactTakenOverError
 from airflow_provider_exact.extract.plan import MODIFIED, TIMESTAMP, Plan
 from airflow_provider_exact.extract.progress_log import Log, ProgressLog
 
@@ -91,6 +91,8 @@ class Extraction:
             self.destination.open(plan, checkpoint)
             try:
                 checkpoint = self._records(checkpoint)
+            except ExactTakenOverError:
+                raise
             except ExactRequestError as error:
                 if kept is None or kept.next_url is None:
                     raise

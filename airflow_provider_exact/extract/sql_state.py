@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.extract.cursor import Checkpoint, Cursor, T, of_json, to_json
+from airflow_provider_exact.extract.destination import ExactTakenOverError
 from airflow_provider_exact.extract.plan import Plan
 from airflow_provider_exact.extract.sql_rows import Rows
 from airflow_provider_exact.extract.sql_schema import DIVISION, LOAD, despite_others, split_name
@@ -133,13 +134,13 @@ class State:
         """
         Set columns of this state, in the transaction that they belong to.
 
-        :raises ExactRequestError: someone else has taken over.
+        :raises ExactTakenOverError: someone else has taken over.
         """
         found = {name: _plain(value) for name, value in values.items()}
         found["updated_at"] = datetime.now(UTC).replace(tzinfo=None)
         mine = sa.update(self.table).where(self._mine, self.table.c.owner == self._owner)
         if not connection.execute(mine.values(found)).rowcount:
-            raise ExactRequestError(
+            raise ExactTakenOverError(
                 f"{self.where} belongs to another task or try by now, which writes the same rows. This one stops, and "
                 "what it has not stored the other one reads. Let one run at a time, such as with max_active_runs=1."
             )

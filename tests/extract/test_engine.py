@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTransportError
 from airflow_provider_exact.client.rows import iso_texts
+from airflow_provider_exact.extract.destination import ExactTakenOverError
 from airflow_provider_exact.extract.engine import Extraction
 from airflow_provider_exact.extract.sources import make_plan
+from airflow_provider_exact.extract.sql_table import Table
 
 HOURS = "project/TimeTransactions"
 SYNC = "sync/Project/TimeCostTransactions"
@@ -284,6 +288,31 @@ def test_a_link_that_serves_no_more_starts_the_list_anew(exact, client, caplog):
     extract(client, copy)
     assert "starts anew" in caplog.text
     assert content(copy) == truth(client, SYNC)
+
+
+def test_a_try_that_was_ousted_stops_and_leaves_the_place_to_the_other_one(exact, client, tmp_path):
+    plan = make_plan(SYNC, division=client.division, select="ID,Notes", mode="incremental")
+
+    class Ousted(Table):
+        other = None
+
+        def write(self, rows, checkpoint):
+            if self.other is None:
+                self.other = table()
+                self.other.open(plan, self.unfinished(plan))
+            super().write(rows, checkpoint)
+
+    def table(kind=Table):
+        return kind(sa.create_engine(f"sqlite:///{tmp_path}/copy.db"), "hours", run="one", batch_size=1)
+
+    exact.emulator.fault("day_limit", endpoint=SYNC, nth=2)
+    with pytest.raises(ExactRateLimitError):
+        Extraction(client, plan, table(), None, LOG).run()
+    client = exact.client()
+    ousted = table(Ousted)
+    with pytest.raises(ExactTakenOverError):
+        Extraction(client, plan, ousted, None, LOG).run()
+    ousted.other.finish(replace(ousted.unfinished(plan), phase="done"))
 
 
 def test_without_a_sync_twin_changes_are_told_by_modified(exact, client, caplog):
