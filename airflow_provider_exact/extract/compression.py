@@ -37,12 +37,19 @@ def _zstandard() -> Any:
     return needed("zstandard", "zstd", "compression='zstd'")
 
 
+def check_name(compression: object) -> None:
+    """
+    :raises ExactRequestError: there is no such compression.
+    """
+    if compression not in SUFFIXES:
+        raise ExactRequestError(f"compression: expected None, 'gzip' or 'zstd', not {compression!r}.")
+
+
 def check_compression(compression: object) -> None:
     """
     :raises ExactRequestError: there is no such compression, or what it needs is not installed.
     """
-    if compression not in SUFFIXES:
-        raise ExactRequestError(f"compression: expected None, 'gzip' or 'zstd', not {compression!r}.")
+    check_name(compression)
     if compression == "zstd":
         _zstandard()
 

@@ -229,6 +229,12 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(package, argum
     assert re.search(rf"ExactRequestError: {words}", ended.stderr)
 
 
+def test_parquet_with_zstd_needs_nothing_but_pyarrow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    [path] = write(tmp_path, [HARD], format="parquet", compression="zstd")
+    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
 def test_the_same_rows_are_the_same_bytes(tmp_path):
     first, second = (write(tmp_path / name, [HARD], compression="gzip")[0] for name in "ab")
     assert first.read_bytes() == second.read_bytes()
