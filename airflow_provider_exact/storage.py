@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,17 @@ def path_of(path: object) -> Path:
     if hasattr(path, "open"):
         return cast("Path", path)
     raise ExactRequestError(f"path: expected the path of a file, not {path!r}.")
+
+
+def with_text(path: object, text: str) -> object:
+    """Return another path of the same kind, with the same connection."""
+    if isinstance(path, str):
+        return text
+    if hasattr(path, "serialize"):
+        # Airflow's paths, as Airflow itself fills in their templates.
+        return path.deserialize({**path.serialize(), "path": text}, path.__version__)  # type: ignore[attr-defined]
+    made: Callable[..., object] = type(path)
+    return made(text, **getattr(path, "storage_options", {}))
 
 
 def path_to_write(path: object) -> Path:

@@ -126,11 +126,14 @@ class ExactOnlineToFileOperator(ExactOnlineTransfer):
 
 def filled_in(path: object, plan: Plan, run_id: str) -> object:
     """Return a path with the places for division, endpoint and run filled in."""
-    if not isinstance(path, str):
+    from airflow_provider_exact.storage import with_text
+
+    if not isinstance(path, str) and not hasattr(path, "open"):
         return path
     run = re.sub(r"[^\w.-]+", "_", run_id, flags=re.ASCII)
     known = {"{division}": str(plan.division), "{endpoint}": plan.endpoint.path, "{run}": run}
-    return re.sub("|".join(map(re.escape, known)), lambda place: known[place[0]], path)
+    found = re.sub("|".join(map(re.escape, known)), lambda place: known[place[0]], str(path))
+    return path if found == str(path) else with_text(path, found)
 
 
 def identity_of(task: ExactOnlineTransfer, context: Context) -> str:

@@ -11,8 +11,9 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactRequestError
+from airflow_provider_exact.extract.sources import make_plan
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
-from airflow_provider_exact.transfers.to_file import ExactOnlineToFileOperator
+from airflow_provider_exact.transfers.to_file import ExactOnlineToFileOperator, filled_in
 
 ACCOUNTS = "sync/CRM/Accounts"
 HOURS = "project/TimeTransactions"
@@ -185,6 +186,25 @@ def test_what_can_not_be_right_is_refused_before_any_call(connection, tmp_path, 
 def test_the_run_is_a_name_that_fits_everywhere(connection, tmp_path):
     run(operator(tmp_path / "{run}"), "manual__2026-11-21T16:47:03.384049+00:00")
     assert [path.name for path in tmp_path.iterdir()] == ["manual__2026-11-21T16_47_03.384049_00_00"]
+
+
+@pytest.mark.parametrize("kind", ["text", "disk", "object store"])
+def test_every_kind_of_path_has_its_places_filled_in(connection, tmp_path, kind):
+    from airflow.sdk import ObjectStoragePath
+
+    folder = f"{tmp_path}/{{endpoint}}/{{division}}/{{run}}"
+    path = {"text": str, "disk": Path, "object store": lambda text: ObjectStoragePath(f"file://{text}")}[kind](folder)
+    task = ExactOnlineToFileOperator(task_id="extract", endpoint="crm/Accounts", select=["ID"], path=path)
+    run(task, "a run")
+    assert rows_of(tmp_path / "crm" / "Accounts" / str(connection.division) / "a_run")
+
+
+def test_a_path_that_is_filled_in_keeps_its_connection():
+    from airflow.sdk import ObjectStoragePath
+
+    plan = make_plan("crm/Accounts", division=7, mode="full")
+    found = filled_in(ObjectStoragePath("s3://aws_default@lake/{division}/{run}"), plan, "one")
+    assert (str(found), found.conn_id) == ("s3://aws_default@lake/7/one", "aws_default")
 
 
 def test_a_file_where_the_folder_should_be_is_named(connection, tmp_path):
