@@ -20,6 +20,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow_provider_exact.client import catalogue, query
 from airflow_provider_exact.client.errors import (
     ExactError,
+    ExactErrorLimitError,
     ExactRateLimitError,
     ExactRequestError,
     ExactTransportError,
@@ -198,6 +199,9 @@ class ExactOnlineRecordSensor(ExactOnlineOperator, BaseSensorOperator):
                 wanted["endpoint"], filter=wanted["filter"], select=wanted["select"], top=wanted["min_records"]
             )
             found = list(records)
+        except ExactErrorLimitError:
+            # It wants a person, who would not notice a sensor that just waits.
+            raise
         except ExactRateLimitError as error:
             self._resumes_at = error.resets_at
             self.log.warning("Looking again when the limit resets: %s", error)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactTransportError
+from airflow_provider_exact.client.errors import (
+    ExactError,
+    ExactErrorLimitError,
+    ExactRateLimitError,
+    ExactTransportError,
+)
 from airflow_provider_exact.operators.base import LOOK_PATIENCE, is_final_error
 
 if TYPE_CHECKING:
@@ -112,6 +117,9 @@ class ExactOnlineRecordTrigger(BaseTrigger):
                 records = await self.hook.alist_records(
                     self.endpoint, filter=self.filter, select=self.select, top=self.min_records
                 )
+            except ExactErrorLimitError as error:
+                # It wants a person, who would not notice a task that just waits.
+                return {"status": "error", "message": str(error), "retry": True}
             except ExactRateLimitError as error:
                 resumes_at = error.resets_at
                 self.log.warning("Looking again when the limit resets: %s", error)

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_exact import accounts
-from airflow_provider_exact.client.errors import ExactRequestError, ExactTransportError
+from airflow_provider_exact.client.errors import ExactErrorLimitError, ExactRequestError, ExactTransportError
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.sensors.records import ExactOnlineRecordSensor
 
@@ -255,6 +255,17 @@ def deferred(made):
     with pytest.raises(TaskDeferred) as left:
         made.execute({})
     return left.value
+
+
+@pytest.mark.parametrize("how", [{}, {"mode": "reschedule"}, {"deferrable": True}, {"deferrable": None}])
+def test_a_sensor_fails_where_so_many_calls_were_refused_that_no_more_are_made(connection, monkeypatch, how):
+    monkeypatch.setenv("AIRFLOW__EXACT_ONLINE__ERRORS_PER_HOUR", "1")
+    with pytest.raises(AirflowFailException):
+        sensor(filter="Name eq 1 eq").poke({})
+    calls = connection.count()
+    with pytest.raises(ExactErrorLimitError, match="not called"):
+        sensor(filter=NOBODY, **how).poke({})
+    assert connection.count() == calls
 
 
 def test_a_deferrable_sensor_that_finds_the_record_at_once_does_not_defer(connection):

@@ -179,6 +179,17 @@ def test_a_wrong_call_ends_the_wait_for_good(connection):
     assert polls(connection) == 1
 
 
+def test_so_many_refusals_that_no_more_calls_are_made_end_the_wait(connection, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__EXACT_ONLINE__ERRORS_PER_HOUR", "1")
+    watch(trigger(filter="Name eq 1 eq"), Clock())
+    clock = Clock()
+    event = watch(trigger(), clock)
+    assert (event["status"], event["retry"]) == ("error", True)
+    assert "not called" in event["message"]
+    assert clock.slept == [60]
+    assert polls(connection) == 1
+
+
 def test_an_ended_sign_in_ends_the_wait_for_good_without_showing_the_token(connection):
     connection.advance(700)
     event = watch(trigger(), Clock())
