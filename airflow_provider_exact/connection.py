@@ -138,7 +138,7 @@ def _server_url(connection: Connection) -> str | None:
     if "://" not in host and connection.schema in ("http", "https"):
         host = f"{connection.schema}://{host}"
     names_a_port = host.rpartition("://")[2].rstrip("/").rpartition(":")[2].isdecimal()
-    return f"{host}:{connection.port}" if connection.port and not names_a_port else host
+    return f"{host.rstrip('/')}:{connection.port}" if connection.port and not names_a_port else host
 
 
 def seconds(option: str) -> float:

@@ -17,6 +17,7 @@ from airflow_provider_exact.connection import ConnectionSettings
         ("http://127.0.0.1:8180", 8180, "http://127.0.0.1:8180"),
         ("http://127.0.0.1:8180/", 443, "http://127.0.0.1:8180/"),
         ("https://start.exactonline.nl", 443, "https://start.exactonline.nl:443"),
+        ("https://start.exactonline.nl/", 443, "https://start.exactonline.nl:443"),
         ("https://start.exactonline.nl", 0, "https://start.exactonline.nl"),
     ],
 )

@@ -135,8 +135,11 @@ def _checked_address(address: str) -> str:
         raise ExactRequestError(f"Server URL: {address!r} is not an address such as https://start.exactonline.nl.")
     if parts.username or parts.password:
         raise ExactRequestError("Server URL: leave user name and password out of the address.")
-    if parts.query or parts.fragment:
-        raise ExactRequestError(f"Server URL: {address!r} must end with the host, without ? or #.")
+    if parts.path or "?" in address or "#" in address:
+        raise ExactRequestError(
+            f"Server URL: {address!r} must end with the host, without a path, ? or #. Use "
+            f"{parts.scheme}://{parts.netloc}."
+        )
     if scheme == "http" and not is_loopback(host):
         raise ExactRequestError(
             f"Server URL: {address!r} would send tokens unencrypted. Use https (http is for loopback)."
