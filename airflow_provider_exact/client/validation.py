@@ -63,7 +63,7 @@ def _checked(endpoint: Endpoint, data: object, method: str, place: str, prefix: 
         if endpoint.properties and method in endpoint.methods and not prop.is_writable(method):
             when = "be set" if method == "POST" else "be changed"
             raise ExactRequestError(f"data: {path} of {endpoint.path} is read-only; it can't {when}. Leave it out.")
-        if prop.name == "HourStatus" and endpoint.path == "project/TimeTransactions" and value is not None:
+        if prop.name == "HourStatus" and endpoint.path == "project/TimeTransactions":
             value = time_transactions.hour_status(value)  # noqa: PLW2901 - the name becomes its number
         if lines is not None and prop.is_collection and value is not None:
             record[prop.name] = _checked_lines(prop, lines, value, method, path)

@@ -108,7 +108,7 @@ class _TimeTransactionOperator(ExactOnlineWriteOperator):
 
     def _check_status(self, hour_status: object) -> None:
         """Refuse an unknown status while the Dag is parsed, when it is already known."""
-        if hour_status is not None and hour_status is not UNCHANGED and is_final(hour_status):
+        if is_final(hour_status):
             status_number(hour_status)
 
 
@@ -189,7 +189,8 @@ class ExactOnlineCreateTimeTransactionOperator(CreatingOperator, _TimeTransactio
         self.skip_validation = skip_validation
         self.data = data
         check_required(item=item, quantity=quantity)
-        self._check_status(hour_status)
+        if hour_status is not None:
+            self._check_status(hour_status)
         if data is None or isinstance(data, Mapping):
             self._check_charged()
 
@@ -215,8 +216,8 @@ class ExactOnlineUpdateTimeTransactionOperator(_TimeTransactionOperator):
     """
     Change an hour entry and return it as Exact then has it.
 
-    Only the fields that are given are sent; ``None`` empties a field. The arguments are those of
-    ``ExactOnlineCreateTimeTransactionOperator``.
+    Only the fields that are given are sent; ``None`` empties a field, except ``hour_status``. The arguments are those
+    of ``ExactOnlineCreateTimeTransactionOperator``.
 
     :param time_transaction_id: The entry's ``ID``.
     """

@@ -38,6 +38,12 @@ def test_a_change_needs_only_what_changes():
     }
 
 
+@pytest.mark.parametrize(("method", "data"), [("PUT", {}), ("POST", WHOLE)])
+def test_a_status_cannot_be_emptied(method, data):
+    with pytest.raises(ExactRequestError, match="HourStatus: None is not a status"):
+        check_record(HOURS, {**data, "HourStatus": None}, method=method)
+
+
 def test_a_change_cannot_empty_what_is_mandatory():
     with pytest.raises(ExactRequestError, match="Quantity.*emptied"):
         check_record(HOURS, {"Quantity": None}, method="PUT")

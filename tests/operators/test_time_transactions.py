@@ -227,6 +227,7 @@ def test_an_update_sends_only_what_is_given(connection, ids):
         ({"notes": "x", "time_transaction_id": ""}, "time_transaction_id"),
         ({"notes": "x", "time_transaction_id": None}, "time_transaction_id"),
         ({"hour_status": "processing"}, "HourStatus: 14"),
+        ({"hour_status": None}, "HourStatus: None is not a status"),
         ({"quantity": 1, "data": {"Quantity": 2}}, "Quantity: given as quantity"),
     ],
 )
@@ -242,7 +243,9 @@ def test_a_wrong_change_is_refused_while_the_dag_is_parsed(arguments, named):
         ({"item": None}, "Item"),
         ({"data": {"Modified": "2026-01-01"}}, "Modified"),
         ({"notes": "x", "time_transaction_id": "{{ params.nothing }}"}, "time_transaction_id"),
-        ({"notes": "x", "time_transaction_id": "17"}, "primary_key"),
+        ({"notes": "x", "time_transaction_id": "17"}, "^time_transaction_id: expected a GUID"),
+        ({"data": {"HourStatus": None}}, "HourStatus: None"),
+        ({"quantity": "sNaN"}, "Quantity: expected a number"),
     ],
 )
 def test_a_wrong_change_that_only_the_run_shows_is_never_sent(connection, arguments, named):
