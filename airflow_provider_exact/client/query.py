@@ -55,7 +55,8 @@ def literal(field: str, value: object, type_name: str | None) -> str:
         case "Int64":
             return f"{to_integer(field, value, 'Int64')}L"
         case "Double":
-            return str(to_number(field, value))
+            # Exact reads no exponents.
+            return format(Decimal(str(to_number(field, value))), "f")
         case "Boolean":
             return "true" if to_boolean(field, value) else "false"
         case "DateTime":

@@ -46,6 +46,12 @@ GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
         (HOURS, {"HourStatus": [1, 10]}, "(HourStatus eq 1 or HourStatus eq 10)"),
         (HOURS, {"HourStatus": "10"}, "HourStatus eq 10"),
         (HOURS, {"Quantity": Decimal("1.50")}, "Quantity eq 1.50"),
+        (HOURS, {"Quantity": (">", Decimal("1E+1"))}, "Quantity gt 10"),
+        (
+            HOURS,
+            {"Quantity": [1e-7, -1e16, "1e3"]},
+            "(Quantity eq 0.0000001 or Quantity eq -10000000000000000 or Quantity eq 1000)",
+        ),
         (HOURS, {"ItemDivisable": "True"}, "ItemDivisable eq true"),
         (HOURS, {"Notes": "it's"}, "Notes eq 'it''s'"),
         (HOURS, {"Notes": ("startswith", "a")}, "startswith(Notes,'a')"),
