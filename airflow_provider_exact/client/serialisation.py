@@ -144,8 +144,8 @@ def to_moment(field: str, value: object) -> datetime:
     """
     Return a date, a moment or ISO 8601 text as a moment without a zone, as Exact keeps it.
 
-    UTC is dropped as it is. Any other zone is refused: Exact keeps none, and either way of dropping one moves the hour
-    or the day of somebody.
+    UTC is dropped as it is. Any other zone is refused, also one that has UTC's time in winter: Exact keeps none, and
+    either way of dropping one moves the hour or the day of somebody.
     """
     if isinstance(value, str):
         try:
@@ -155,7 +155,8 @@ def to_moment(field: str, value: object) -> datetime:
                 field, value, "a date or ISO 8601 text such as '2026-01-31' or '2026-01-31T09:00:00'"
             ) from None
     if isinstance(value, datetime):
-        if value.utcoffset():
+        # Of no particular moment, only a fixed offset is known.
+        if value.tzinfo is not None and value.tzinfo.utcoffset(None) != timedelta(0):
             raise ExactRequestError(
                 f"{field}: {value.isoformat()} has a time zone, and Exact Online keeps none. Pass the clock time "
                 f"without an offset ({value.replace(tzinfo=None).isoformat()}), or convert it to UTC first."

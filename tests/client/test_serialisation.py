@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -66,6 +67,8 @@ def test_a_number_that_is_none_stays_text():
         ("2026-01-05T09:00:00Z", "DateTime", "2026-01-05T09:00:00"),
         (datetime(2026, 1, 5, 9, 0, 0, 250_000), "DateTime", "2026-01-05T09:00:00.250"),
         (datetime(2026, 1, 5, 9, tzinfo=UTC), "DateTime", "2026-01-05T09:00:00"),
+        (datetime(2026, 7, 5, 9, tzinfo=ZoneInfo("UTC")), "DateTime", "2026-07-05T09:00:00"),
+        ("2026-07-05T09:00:00+00:00", "DateTime", "2026-07-05T09:00:00"),
         (Decimal("0.10"), "Double", Decimal("0.10")),
         ("1.5", "Double", Decimal("1.5")),
         (2, "Double", 2),
@@ -98,6 +101,8 @@ def test_python_values_are_written_as_exact_reads_them(value, type_name, written
         ("31-01-2026", "DateTime"),
         (datetime(2026, 1, 5, 0, tzinfo=timezone(timedelta(hours=1))), "DateTime"),
         ("2026-01-05T09:00:00+01:00", "DateTime"),
+        (datetime(2026, 1, 5, 9, tzinfo=ZoneInfo("Europe/London")), "DateTime"),
+        (datetime(2026, 7, 5, 9, tzinfo=ZoneInfo("Europe/London")), "DateTime"),
         (12, "String"),
         (object(), None),
         (float("nan"), None),
