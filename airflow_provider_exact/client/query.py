@@ -229,9 +229,12 @@ def whole_number(option: str, value: object) -> int | None:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    number = to_integer(option, value, "Int32")
+    try:
+        number = to_integer(option, value, "Int32")
+    except ExactRequestError:
+        number = 0
     if number < 1:
-        raise ExactRequestError(f"{option}: expected a whole number above 0, not {value!r}.")
+        raise ExactRequestError(f"{option}: expected a whole number above 0 and below {2**31}, not {value!r}.")
     return number
 
 

@@ -82,6 +82,7 @@ class ExactOnlineHook(BaseHook):
         from airflow_provider_exact.accounts import shared_account
         from airflow_provider_exact.client.client import ExactClient
         from airflow_provider_exact.client.flow import PATIENCE
+        from airflow_provider_exact.client.query import whole_number
         from airflow_provider_exact.client.transport import RequestsTransport
         from airflow_provider_exact.connection import seconds
 
@@ -89,7 +90,9 @@ class ExactOnlineHook(BaseHook):
         return ExactClient(
             settings.site,
             settings.tokens(),
-            division=self.division if self.division not in (None, "") else settings.division,
+            division=self.division
+            if self.division not in (None, "")
+            else whole_number(f"Connection {settings.conn_id!r}, default division", settings.division),
             transport=RequestsTransport((seconds("connect_timeout"), seconds("read_timeout"))),
             account=shared_account(settings),
             patience=PATIENCE if self.patience is None else self.patience,

@@ -17,6 +17,7 @@ from airflow_provider_exact.client.query import (
     key_text,
     order_by_text,
     select_text,
+    whole_number,
 )
 
 HOURS = resolve("project/TimeTransactions")
@@ -158,6 +159,28 @@ def test_a_star_is_refused_where_exact_refuses_it():
 def test_an_unknown_name_or_direction_is_refused(function, value):
     with pytest.raises(ExactRequestError, match="Nots|Notes up"):
         function(HOURS, value)
+
+
+@pytest.mark.parametrize(
+    ("function", "option"), [(select_text, "select"), (expand_text, "expand"), (order_by_text, "order_by")]
+)
+def test_what_is_no_list_of_names_is_refused_naming_the_option(function, option):
+    for value in (5, [5], ["Notes", b"ID"]):
+        with pytest.raises(ExactRequestError, match=f"^{option}: expected names"):
+            function(HOURS, value)
+
+
+@pytest.mark.parametrize("value", ["x", 0, -1, 2**31, "3.100.001", True])
+def test_what_is_no_number_to_count_with_is_refused_without_a_range_of_negatives(value):
+    with pytest.raises(ExactRequestError, match="^top: expected a whole number above 0"):
+        whole_number("top", value)
+
+
+def test_a_key_and_a_filter_are_called_what_the_caller_calls_them():
+    with pytest.raises(ExactRequestError, match="^primary_key: expected a GUID"):
+        key_filter(HOURS, "x")
+    with pytest.raises(ExactRequestError, match="^match: project/TimeTransactions has no field 'Nots'"):
+        filter_text(HOURS, {"Nots": "x"}, "match")
 
 
 def test_a_field_is_expanded_or_ordered_by_as_what_it_holds():
