@@ -223,7 +223,7 @@ class ExactClient(Calls):
         found = resolve(endpoint)
         check_method(found, "POST")
         record = check_record(found, data, method="POST")
-        names = tuple(query.field_of(found, name, "verify").name for name in query.names(verify))
+        names = tuple(query.field_of(found, name, "verify").name for name in query.names(verify, "verify"))
         if missing := [name for name in names if record.get(name) in (None, "")]:
             raise ExactRequestError(f"verify: {' and '.join(missing)} can't identify the record: data has no value.")
         if names:

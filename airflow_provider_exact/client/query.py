@@ -4,7 +4,7 @@ OData's query options: ``$filter``, ``$select``, ``$expand``, ``$orderby`` and `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -159,10 +159,18 @@ def _comparison(prop: Property, operator: str, value: object) -> str:
     return f"substringof({text},{prop.name})" if word == "substringof" else f"{word}({prop.name},{text})"
 
 
-def names(value: Names) -> list[str]:
-    """Return names given as a list or as text with commas."""
-    parts = value.split(",") if isinstance(value, str) else list(value or ())
-    return [part.strip() if isinstance(part, str) else part for part in parts if part]
+def names(value: Names, option: str = "select") -> list[str]:
+    """
+    Return names given as a list or as text with commas.
+
+    :raises ExactRequestError: it is something else; the message names ``option``.
+    """
+    if value is not None and not isinstance(value, Iterable):
+        raise ExactRequestError(f"{option}: expected names as a list or as text with commas, not {value!r}.")
+    parts = value.split(",") if isinstance(value, str) else [part for part in value or () if part]
+    if wrong := [part for part in parts if not isinstance(part, str)]:
+        raise ExactRequestError(f"{option}: expected names, not {wrong[0]!r}.")
+    return [part.strip() for part in parts if part]
 
 
 def select_text(endpoint: Endpoint, select: Names) -> str | None:
@@ -186,9 +194,9 @@ def expand_text(endpoint: Endpoint, expand: Names) -> str | None:
 
     :raises ExactRequestError: a field is unknown, or is known to hold a value.
     """
-    chosen = names(expand)
+    chosen = names(expand, "expand")
     for name in chosen:
-        prop = field_of(endpoint, str(name).partition("/")[0], "expand")
+        prop = field_of(endpoint, name.partition("/")[0], "expand")
         # Neither is known of some fields: those pass.
         if prop.type and not prop.target:
             linked = ", ".join(field.name for field in endpoint.properties if field.target)
@@ -198,7 +206,7 @@ def expand_text(endpoint: Endpoint, expand: Names) -> str | None:
 
 
 def _path(endpoint: Endpoint, name: str, option: str) -> str:
-    first, slash, rest = str(name).partition("/")
+    first, slash, rest = name.partition("/")
     return f"{field_of(endpoint, first, option).name}{slash}{rest}"
 
 

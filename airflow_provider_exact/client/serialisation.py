@@ -113,11 +113,19 @@ def to_integer(field: str, value: object, type_name: str) -> int:
     number: int | None = None
     if isinstance(value, str):
         number = int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value) else None
-    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value):
+    elif isinstance(value, int | float | Decimal) and _is_finite(value):
         number = int(value) if value == int(value) else None
     if number is None or not low <= number <= high:
         raise _wrong(field, value, f"a whole number from {low} to {high}")
     return number
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except (ValueError, OverflowError):
+        # A signaling NaN; a whole number beyond all floats.
+        return False
 
 
 def to_number(field: str, value: object) -> int | float | Decimal:
@@ -127,7 +135,7 @@ def to_number(field: str, value: object) -> int | float | Decimal:
             value = Decimal(value.strip())
         except InvalidOperation:
             raise _wrong(field, value, "a number such as 1.5") from None
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float | Decimal) and _is_finite(value):
         return value
     raise _wrong(field, value, "a number such as 1.5")
 

@@ -80,7 +80,7 @@ def match_in(endpoint: str, data: Mapping[str, Any], match: Names) -> dict[str, 
     if not isinstance(data, Mapping) or not data:
         raise ExactRequestError(f"data: expected a dict of fields of {found.path}, not {data!r}.")
     given = {field_of(found, name, "data").name: value for name, value in data.items()}
-    fields = [field_of(found, name, "match").name for name in names(match)]
+    fields = [field_of(found, name, "match").name for name in names(match, "match")]
     if not fields:
         raise ExactRequestError(f"match: name the fields that a record of {found.path} is known by, such as 'Code'.")
     lacking = [name for name in fields if given.get(name) in (None, "")]
