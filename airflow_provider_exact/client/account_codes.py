@@ -21,18 +21,19 @@ def padded(code: str) -> str:
     return code.strip().rjust(WIDTH)
 
 
-def pad_codes(endpoint: Endpoint, text: str) -> str:
+def pad_codes(endpoint: Endpoint, text: str, option: str) -> str:
     """
     Return a filter with the codes in it as wide as Exact keeps them.
 
+    :param option: What the caller calls the filter, for messages.
     :raises ExactRequestError: it asks how a code begins, which is always a space.
     """
     if endpoint.path.casefold() not in PADDED:
         return text
     if _BEGINS.search(text):
         raise ExactRequestError(
-            f"filter: every Code of {endpoint.path} starts with spaces, {WIDTH} characters in all, so startswith finds "
-            "none. Compare with =, >= and <, or use endswith or substringof."
+            f"{option}: every Code of {endpoint.path} starts with spaces, {WIDTH} characters in all, so startswith "
+            "finds none. Compare with =, >= and <, or use endswith or substringof."
         )
 
     def wide(found: re.Match[str]) -> str:

@@ -346,7 +346,8 @@ class ExactClient(Calls):
             raise ExactRequestError(f"match: no value is given for {' and '.join(empty)}.")
         keys = [field.name for field in found.key] or ["ID"]
         fields = [*keys, *query.names(select)] if select else None
-        rows = list(self.list_records(endpoint, filter=match, select=fields, expand=expand, top=2, division=division))
+        wanted = query.filter_text(found, match, "match")
+        rows = list(self.list_records(endpoint, filter=wanted, select=fields, expand=expand, top=2, division=division))
         if len(rows) > 1:
             both = " and ".join(", ".join(f"{name} {row.get(name)}" for name in keys) for row in rows)
             raise ExactRequestError(

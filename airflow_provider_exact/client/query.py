@@ -95,7 +95,7 @@ def field_of(endpoint: Endpoint, name: object, option: str) -> Property:
     return Property(name)
 
 
-def filter_text(endpoint: Endpoint, filter: Filter) -> str | None:
+def filter_text(endpoint: Endpoint, filter: Filter, option: str = "filter") -> str | None:
     """
     Return a filter as OData text, or ``None`` for no filter.
 
@@ -105,14 +105,15 @@ def filter_text(endpoint: Endpoint, filter: Filter) -> str | None:
 
     The codes of accounts are filled up with the spaces that Exact keeps in front of them, in text as well.
 
+    :param option: What the caller calls the filter, for messages.
     :raises ExactRequestError: a field is unknown or a value does not fit.
     """
     if filter is None or isinstance(filter, str):
-        return pad_codes(endpoint, (filter or "").strip()) or None
+        return pad_codes(endpoint, (filter or "").strip(), option) or None
     if not isinstance(filter, Mapping):
-        raise ExactRequestError(f"filter: expected OData text or a dict of fields, not {type(filter).__name__}.")
-    terms = [_term(field_of(endpoint, name, "filter"), wanted) for name, wanted in filter.items()]
-    return pad_codes(endpoint, " and ".join(terms)) or None
+        raise ExactRequestError(f"{option}: expected OData text or a dict of fields, not {type(filter).__name__}.")
+    terms = [_term(field_of(endpoint, name, option), wanted, option) for name, wanted in filter.items()]
+    return pad_codes(endpoint, " and ".join(terms), option) or None
 
 
 def all_of(*texts: str | None) -> str | None:
@@ -121,21 +122,21 @@ def all_of(*texts: str | None) -> str | None:
     return " and ".join(f"({text})" for text in given) if len(given) > 1 else next(iter(given), None)
 
 
-def _term(prop: Property, wanted: object) -> str:
+def _term(prop: Property, wanted: object, option: str) -> str:
     if _is_comparison(wanted):
-        return _comparison(prop, *wanted)  # type: ignore[misc]
+        return _comparison(prop, *wanted, option=option)  # type: ignore[misc]
     if isinstance(wanted, Sequence | set | frozenset) and not isinstance(wanted, str | bytes):
         values = sorted(wanted, key=str) if isinstance(wanted, set | frozenset) else list(wanted)
         if not values:
-            raise ExactRequestError(f"filter: the list for {prop.name} is empty, so nothing could match.")
+            raise ExactRequestError(f"{option}: the list for {prop.name} is empty, so nothing could match.")
         comparing = [_is_comparison(value) for value in values]
         if all(comparing):
-            return " and ".join(_comparison(prop, *value) for value in values)
+            return " and ".join(_comparison(prop, *value, option=option) for value in values)
         if any(comparing):
-            raise ExactRequestError(f"filter: {prop.name} mixes plain values and comparisons in one list.")
-        terms = [_comparison(prop, "eq", value) for value in values]
+            raise ExactRequestError(f"{option}: {prop.name} mixes plain values and comparisons in one list.")
+        terms = [_comparison(prop, "eq", value, option=option) for value in values]
         return f"({' or '.join(terms)})" if len(terms) > 1 else terms[0]
-    return _comparison(prop, "eq", wanted)
+    return _comparison(prop, "eq", wanted, option=option)
 
 
 def _is_comparison(wanted: object) -> bool:
@@ -146,16 +147,16 @@ def _is_comparison(wanted: object) -> bool:
     return word in OPERATORS or word in FUNCTIONS or isinstance(wanted, tuple)
 
 
-def _comparison(prop: Property, operator: str, value: object) -> str:
+def _comparison(prop: Property, operator: str, value: object, *, option: str) -> str:
     word = operator.strip().lower()
     text = literal(prop.name, value, prop.type)
     if word in OPERATORS:
         return f"{prop.name} {OPERATORS[word]} {text}"
     if word not in FUNCTIONS:
         known = ", ".join([*OPERATORS, *sorted(FUNCTIONS)])
-        raise ExactRequestError(f"filter: {operator!r} for {prop.name} is not an operator. Known: {known}.")
+        raise ExactRequestError(f"{option}: {operator!r} for {prop.name} is not an operator. Known: {known}.")
     if prop.type not in ("String", None):
-        raise ExactRequestError(f"filter: {word} works on text, and {prop.name} is {prop.type}.")
+        raise ExactRequestError(f"{option}: {word} works on text, and {prop.name} is {prop.type}.")
     return f"substringof({text},{prop.name})" if word == "substringof" else f"{word}({prop.name},{text})"
 
 
@@ -218,8 +219,8 @@ def order_by_text(endpoint: Endpoint, order_by: Names) -> str | None:
         follows it.
     """
     terms = []
-    for term in names(order_by):
-        name, _, direction = str(term).partition(" ")
+    for term in names(order_by, "order_by"):
+        name, _, direction = term.partition(" ")
         if direction.strip().lower() not in ("", "asc", "desc"):
             raise ExactRequestError(f"order_by: {term!r} is not a field with 'asc' or 'desc' behind it.")
         prop = field_of(endpoint, name, "order_by")
@@ -292,11 +293,11 @@ def key_filter(endpoint: Endpoint, primary_key: object) -> str:
     """
     if not endpoint.key:
         raise ExactRequestError(f"primary_key: the key of {endpoint.path} is not known; use a filter.")
-    if len(endpoint.key) > 1:
-        key_text(endpoint, primary_key)
-        given = dict(primary_key)  # type: ignore[call-overload]
-    else:
-        given = {endpoint.key[0].name: primary_key}
+    if len(endpoint.key) == 1:
+        key = endpoint.key[0]
+        return f"{key.name} eq {literal('primary_key', primary_key, key.type)}"
+    key_text(endpoint, primary_key)
+    given = dict(primary_key)  # type: ignore[call-overload]
     return " and ".join(f"{f.name} eq {literal(f.name, given[f.name], f.type)}" for f in endpoint.key)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow_provider_exact.client.errors import ExactRequestError
+from airflow_provider_exact.client.serialisation import to_guid
 from airflow_provider_exact.client.time_transactions import CHARGED_TO
 from airflow_provider_exact.client.time_transactions import hour_status as status_number
 from airflow_provider_exact.operators.base import (
@@ -296,5 +297,6 @@ class ExactOnlineUpdateTimeTransactionOperator(_TimeTransactionOperator):
         with self.calling(context):
             check_required(time_transaction_id=given(self.time_transaction_id))
             self.check_division()
-            record = self.hook.update_record(ENDPOINT, self.time_transaction_id, self._changes())
+            key = to_guid("time_transaction_id", self.time_transaction_id)
+            record = self.hook.update_record(ENDPOINT, key, self._changes())
         return self.hand_over(context, "Updated", record, primary_key=self.time_transaction_id)

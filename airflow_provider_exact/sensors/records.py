@@ -169,7 +169,7 @@ class ExactOnlineRecordSensor(ExactOnlineOperator, BaseSensorOperator):
         text = query.all_of(
             query.key_filter(endpoint, primary_key) if primary_key is not None else None,
             query.filter_text(endpoint, given(self.filter)),
-            query.filter_text(endpoint, given(self.condition)),
+            query.filter_text(endpoint, given(self.condition), "condition"),
         )
         keys = [field.name for field in endpoint.key]
         asked = query.names(given(self.select))

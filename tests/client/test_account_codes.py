@@ -56,3 +56,5 @@ def test_several_records_that_match_are_an_error_that_names_two(exact):
         client.find_record("crm/Accounts", {"Code": ""})
     with pytest.raises(ExactRequestError, match=r"more than one record has.*ID [0-9a-f-]{36} and ID [0-9a-f-]{36}"):
         client.find_record("project/Projects", {"BlockEntry": False})
+    with pytest.raises(ExactRequestError, match="^match: .* has no field 'Cod'"):
+        client.find_record("crm/Accounts", {"Cod": "1"})

@@ -86,7 +86,10 @@ def test_the_hooks_division_goes_before_the_connections(connection):
             {"login": "x", "password": "x", "host": "https://start.exactonline.be", "extra": {"region": "nl"}},
             "contradict",
         ),
-        ({"login": "x", "password": "x", "extra": {"region": "nl", "division": "ten"}}, "division"),
+        (
+            {"login": "x", "password": "x", "extra": {"region": "nl", "division": "3.100.001"}},
+            "Connection 'exact_online_default', default division: expected a whole number above 0",
+        ),
     ],
 )
 def test_a_connection_that_is_incomplete_or_contradicts_itself_is_refused_before_any_call(monkeypatch, fields, words):
