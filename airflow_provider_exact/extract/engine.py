@@ -84,9 +84,14 @@ class Extraction:
         if kept is not None and plan.mode == "incremental" and not kept.reload and kept.started != self.cursor:
             self.log.warning("The cursor was changed since the interrupted try began, so this starts anew")
             kept = None
-        if kept is not None:
+        if kept is None:
+            checkpoint = self._beginning()
+        elif reason := self._outlived(kept):
+            self.log.warning("What was begun is dropped, and everything is read again: %s", reason)
+            kept, checkpoint = None, self._from_scratch(reason)
+        else:
             self.log.info("Going on after %s pages and %s rows of an interrupted try", kept.pages, kept.rows)
-        checkpoint = kept or self._beginning()
+            checkpoint = kept
         try:
             self.destination.open(plan, checkpoint)
             try:
@@ -125,7 +130,7 @@ class Extraction:
 
     def _from_scratch(self, reload: str | None) -> Checkpoint:
         plan = self.plan
-        moved = self._moved_at() if plan.mode == "incremental" and plan.source.is_sync else None
+        moved = self._moved_at() if plan.source.is_sync else None
         reached = Cursor(source=plan.source.path, fields=self._fields, filter=plan.filter, moved=moved)
         return Checkpoint(reached=reached, reload=reload)
 
@@ -138,10 +143,26 @@ class Extraction:
             return f"the last run did not read {', '.join(added)}"
         if cursor.filter != plan.filter:
             return "the filter is not the last run's"
-        age = self._now() - cursor.read_at
-        if plan.deletions is not None and age > DELETIONS_KNOWN:
-            return f"the last run was {age / DAY:.0f} days ago, and Exact tells deletions for two months"
-        return None
+        return self._too_long("the last run was", cursor.read_at)
+
+    def _outlived(self, kept: Checkpoint) -> str | None:
+        """Return why what was begun is not to be gone on with: its pages would not fit to those that follow."""
+        if kept.phase == "done":
+            return None
+        if kept.started and (reason := self._unfit(kept.started)):
+            return reason
+        if kept.began_at and (reason := self._too_long("this began", kept.began_at)):
+            return reason
+        if not self.plan.source.is_sync or (moved := self._moved_at()) == kept.reached.moved:
+            return None
+        return self._move(moved)
+
+    def _too_long(self, what: str, at: float) -> str | None:
+        """Return why deletions since this moment can't be told any more."""
+        age = self._now() - at
+        if self.plan.deletions is None or age <= DELETIONS_KNOWN:
+            return None
+        return f"{what} {age / DAY:.0f} days ago, and Exact tells deletions for two months"
 
     @cached_property
     def _fields(self) -> tuple[str, ...]:
@@ -156,6 +177,9 @@ class Extraction:
         moved = self._moved_at()
         if moved == started.moved:
             return None
+        return self._move(moved)
+
+    def _move(self, moved: str | None) -> str:
         return f"Exact moved division {self.plan.division} to another database at {moved}, which resets all timestamps"
 
     def _moved_at(self) -> str | None:

@@ -44,7 +44,9 @@ def test_every_contestant_gets_all_rows_in_as_many_calls(scenario, tmp_path):
     names = known_contestants()
     assert {"this provider, JSONL", "this provider, Parquet", "without JSON"} <= set(names)
     results = compare(scenario, names, 1, tmp_path)
-    assert {result.calls for result in results.values()} == {3}
+    # This provider asks when the division was moved, which resets the row versions of sync endpoints.
+    more = {name for name in names if name.startswith("this provider") and scenario.path == SYNC}
+    assert {name: result.calls for name, result in results.items()} == {name: 3 + (name in more) for name in names}
     for result in results.values():
         assert 0 < result.first <= result.wall
         assert result.cpu > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from datetime import date
@@ -13,6 +14,8 @@ from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTrans
 from airflow_provider_exact.client.rows import iso_texts
 from airflow_provider_exact.extract.destination import ExactTakenOverError
 from airflow_provider_exact.extract.engine import Extraction
+from airflow_provider_exact.extract.files import Files
+from airflow_provider_exact.extract.manifest import read_manifest
 from airflow_provider_exact.extract.sources import make_plan
 from airflow_provider_exact.extract.sql_table import Table
 
@@ -348,3 +351,86 @@ def test_an_empty_endpoint_is_an_empty_copy(client):
     outcome = extract(client, Copy(), mode="full", **nobody)
     assert outcome.told == {"rows": 0}
     assert outcome.checkpoint.pages == 1
+
+
+@pytest.fixture(params=["files", "table"])
+def destination(request, tmp_path):
+    """Return a function that returns where a try of a run writes, and one that returns the keys that are there."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'hours.db'}")
+
+    def of(run):
+        if request.param == "table":
+            return Table(engine, "hours", run=run, batch_size=1)
+        return Files(tmp_path / "hours", run_id=run, identity="hours", rows_per_file=1000)
+
+    def keys():
+        if request.param == "table":
+            with engine.connect() as connection:
+                return sorted(connection.exec_driver_sql('SELECT "ID" FROM hours').scalars())
+        folder = tmp_path / "hours"
+        texts = [(folder / part.name).read_text() for part in read_manifest(folder).parts]
+        return sorted(json.loads(line)["ID"] for text in texts for line in text.splitlines())
+
+    yield of, keys
+    engine.dispose()
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_a_division_moved_between_two_tries_is_read_again(exact, client, destination, mode, caplog):
+    of, keys = destination
+    if mode == "full":
+        extract(client, of("one"), mode=mode)
+    exact.emulator.fault("day_limit", endpoint=SYNC, nth=2)
+    with pytest.raises(ExactRateLimitError):
+        extract(client, of("two"), mode=mode)
+    exact.emulator.move_division(client.division)
+    client = exact.client()
+    outcome = extract(client, of("two"), mode=mode)
+    assert "moved" in outcome.checkpoint.reload
+    assert "What was begun is dropped, and everything is read again: Exact moved division" in caplog.text
+    assert keys() == sorted(truth(client, SYNC))
+
+
+def test_a_division_moved_after_the_last_record_was_met_again_is_noticed(exact, client):
+    first = extract(client, copy := Copy())
+    some_changes(client, 2)
+    exact.emulator.fault("day_limit", endpoint="sync/Deleted")
+    with pytest.raises(ExactRateLimitError):
+        extract(client, copy, first.cursor)
+    assert copy.kept.is_anchored
+    exact.emulator.move_division(client.division)
+    client = exact.client()
+    assert "moved" in extract(client, copy, first.cursor).checkpoint.reload
+    assert content(copy) == truth(client, SYNC)
+
+
+def test_what_goes_on_costs_one_call_more(exact, client):
+    exact.emulator.fault("day_limit", endpoint=SYNC, nth=3)
+    with pytest.raises(ExactRateLimitError):
+        extract(client, copy := Copy())
+    before = exact.emulator.count(endpoint="system/Divisions")
+    assert extract(exact.client(), copy).checkpoint.reload is None
+    assert exact.emulator.count(endpoint="system/Divisions") - before == 1
+
+
+@pytest.mark.parametrize("at", [SYNC, "sync/Deleted"])
+def test_what_was_begun_longer_ago_than_deletions_are_told_is_read_again(exact, client, at):
+    # In the order of their keys, the first pages have some that can be deleted.
+    exact.emulator.settings(sync_by_id=True)
+    copy, cursor = Copy(), None
+    if at == "sync/Deleted":
+        cursor = extract(client, copy).cursor
+        some_changes(client, 3)
+        exact.emulator.fault("day_limit", endpoint=at)
+    else:
+        exact.emulator.fault("day_limit", endpoint=at, nth=3)
+    with pytest.raises(ExactRateLimitError):
+        extract(client, copy, cursor)
+    exact.advance(DAY)
+    client = exact.client()
+    hours = client.list_records(HOURS, filter={"HourStatus": 1}, select="ID")
+    client.delete_record(HOURS, next(row["ID"] for row in hours if (row["ID"],) in copy.rows))
+    exact.advance(63 * DAY)
+    client = exact.client()
+    assert "64 days ago" in extract(client, copy, cursor).checkpoint.reload
+    assert content(copy) == truth(client, SYNC)

@@ -59,14 +59,15 @@ def test_the_records_are_in_the_folder_and_only_their_number_is_returned(connect
         "parts": 1,
         "bytes": told["bytes"],
     }
-    assert json.loads((folder / "_manifest.json").read_text())["calls"] == 1
+    # One for the moment of the division's move, by which a later try knows that the row versions are still the same.
+    assert json.loads((folder / "_manifest.json").read_text())["calls"] == 2
 
 
 def test_each_call_names_the_fields(connection, tmp_path):
     operator(tmp_path / "a").execute({})
     operator(tmp_path / "b", select=None, endpoint="financial/Journals").execute({})
     queries = [call["query"] for call in connection.calls() if call["method"] == "GET"]
-    assert len(queries) == 2
+    assert len(queries) == 3
     assert all("select=" in query for query in queries)
 
 
