@@ -26,8 +26,9 @@ def page(name: str, *, status: int = 200, leads_to: Iterable[str] = (), **conten
         airflow=airflow_path(), here=public_path(), version=__version__, **content
     )
     response = HTMLResponse(html, status)
-    # Browsers hold redirects of a form to its targets as well, so Exact's site must be among them.
-    targets = " ".join(["'self'", *sorted(set(leads_to))])
+    # Chrome holds every redirect after a form to its targets as well, and Exact's site goes on to a login on another
+    # host, which may change. So any site over https is allowed; other schemes only where a button leads.
+    targets = " ".join(["'self'", "https:", *sorted({site for site in leads_to if not site.startswith("https:")})])
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action {targets}"

@@ -108,7 +108,15 @@ def test_a_connection_in_the_database_is_shown_by_its_country(ann):
     answer = ann.get()
     assert list(rows(answer)) == ["stored"]
     assert rows(answer)["stored"][0].startswith("Belgium never signed in none")
-    assert "form-action 'self' https://start.exactonline.be" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_button_may_lead_on_to_the_host_of_exacts_login(ann, put_connection, emulator):
+    put_connection()
+    policy = ann.get().headers["Content-Security-Policy"].split("; ")
+    assert [rule for rule in policy if rule.startswith("form-action")] == [f"form-action 'self' https: {emulator.url}"]
+    policy = ann.get("/exact-online/callback").headers["Content-Security-Policy"]
+    assert policy.endswith("form-action 'self' https:")
+    assert policy.count("https:") == 1
 
 
 def test_a_connection_that_is_wrong_says_so_in_its_row_only(ann, put_connection, monkeypatch):
