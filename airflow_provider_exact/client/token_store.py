@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -230,9 +230,8 @@ class RefreshingTokenStore:
                 with self.storage.try_lock() as locked:
                     # A code lives a minute or three: rather go on beside a stuck refresher than lose it.
                     if locked or self.clock() >= give_up_at:
-                        token = self._keeping_the_lock(lambda: self.grants.exchange(code, redirect_uri))
-                        self._held = self.storage.write(token)
-                        return token
+                        self._held = self._traded(lambda: self.grants.exchange(code, redirect_uri))
+                        return self._held
                 self.sleep(POLL_INTERVAL)
 
     def _serves(self, token: Token, refused: Token | None) -> bool:
@@ -295,9 +294,9 @@ class RefreshingTokenStore:
 
     def _refreshed(self, token: Token) -> Token:
         if self._unsaved is not None and self._unsaved[0] == token.refresh:
-            return self._saved(token, self._unsaved[1])
+            return self._saved(self._unsaved[1], replacing=token)
         try:
-            fresh = self._keeping_the_lock(lambda: self.grants.refresh(token))
+            kept = self._traded(lambda: self.grants.refresh(token), replacing=token)
         except TokenRefusedError as error:
             if error.replacement:
                 token = self.storage.write(replace(token, refresh=error.replacement), replacing=token)
@@ -315,25 +314,33 @@ class RefreshingTokenStore:
             if error.too_early and serves:
                 return token
             raise refusal.error() from error
-        kept = self._saved(token, fresh)
         self.on_refresh()
         return kept
 
-    def _saved(self, token: Token, fresh: Token) -> Token:
-        """Store a new pair before its use; if that fails, this process keeps it for its next call."""
-        self._unsaved = (token.refresh, fresh)
-        kept = self.storage.write(fresh, replacing=token)
-        self._unsaved = None
-        return kept
-
-    def _keeping_the_lock(self, work: Callable[[], Token]) -> Token:
+    def _traded(self, trade: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """
-        Do the work in a thread while this one keeps the lock: a token call may take longer than the lock lasts.
+        Trade in a thread while this one keeps the lock, and store the pair: a token call may take longer than the lock
+        lasts. What interrupts that (``execution_timeout``, Ctrl-C) goes on only when the pair is stored.
 
         The storage is touched by this thread alone, since Airflow's channel to its stores is bound to one.
         """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact-online-refresh") as pool:
-            done = pool.submit(work)
-            while not wait([done], timeout=LOCK_KEEPING_INTERVAL).done:
-                self.storage.keep_lock()
-            return done.result()
+            traded = pool.submit(trade)
+            try:
+                while not wait([traded], timeout=LOCK_KEEPING_INTERVAL).done:
+                    self.storage.keep_lock()
+                return self._saved(traded.result(), replacing=replacing)
+            except ExactError:
+                raise
+            except BaseException:
+                with suppress(ExactError):
+                    self._saved(traded.result(), replacing=replacing)
+                raise
+
+    def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
+        """Store a new pair before its use; if that fails, this process keeps a refreshed one for its next call."""
+        if replacing is not None:
+            self._unsaved = (replacing.refresh, fresh)
+        kept = self.storage.write(fresh, replacing=replacing)
+        self._unsaved = None
+        return kept

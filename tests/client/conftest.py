@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from airflow_provider_exact.client.auth import Grants, Token
 from airflow_provider_exact.client.client import ExactClient
@@ -45,6 +47,14 @@ class Exact:
         """Return a token as a sign-in a moment ago handed it out."""
         pair = self.emulator.sign_in()
         return Token(pair["access_token"], pair["refresh_token"], self.clock(), self.clock() + 600)
+
+    def code(self, redirect_uri):
+        """Sign in on Exact's page; return the code that the browser is sent back with."""
+        form = {"user_name": self.emulator.user_name, "password": self.emulator.password, "decision": "allow"}
+        form |= {"division": [str(division) for division in self.emulator.divisions]}
+        address = self.grants().authorize_url(redirect_uri, "state")
+        answer = requests.post(address, data=form, allow_redirects=False, timeout=60)
+        return parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
 
     def store(self, token=None):
         storage = MemoryStorage(token or self.signed_in())

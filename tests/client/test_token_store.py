@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_provider_exact.client import token_store
 from airflow_provider_exact.client.auth import Token
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTokenError, ExactTransportError
 from airflow_provider_exact.client.token_store import FixedTokenStore, MemoryStorage
@@ -180,6 +181,63 @@ def test_a_refresh_token_dies_after_thirty_days(exact):
     exact.advance(31 * 86_400)
     with pytest.raises(ExactTokenError, match="30 days"):
         store.get()
+
+
+class Interrupted(MemoryStorage):
+    """A task's time is up, or somebody presses Ctrl-C, once: while Exact is asked, or while the pair is stored."""
+
+    def __init__(self, token, grants, moment):
+        super().__init__(token)
+        self.grants, self.moment, self.waiting = grants, moment, threading.Event()
+
+    def refresh(self, token):
+        return self.wait().refresh(token)
+
+    def exchange(self, code, redirect_uri):
+        return self.wait().exchange(code, redirect_uri)
+
+    def wait(self):
+        if self.moment == "asked":
+            self.waiting.wait(60)
+        return self.grants
+
+    def keep_lock(self):
+        self.interrupt("asked")
+
+    def write(self, token, *, replacing=None):
+        self.interrupt("stored")
+        return super().write(token, replacing=replacing)
+
+    def interrupt(self, moment):
+        if self.moment == moment:
+            self.moment = None
+            self.waiting.set()
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(params=["asked", "stored"])
+def interrupted(exact, monkeypatch, request):
+    """Make a store with a token to refresh whose work is interrupted."""
+    monkeypatch.setattr(token_store, "LOCK_KEEPING_INTERVAL", 0.01)
+    store = exact.store()
+    store.storage = store.grants = Interrupted(store.storage.token, store.grants, request.param)
+    exact.advance(601)
+    return store
+
+
+def test_a_refresh_that_is_interrupted_still_stores_its_pair(exact, interrupted):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.get()
+    assert works(exact, interrupted.storage.token)
+    assert works(exact, interrupted.get())
+    assert refreshes(exact) == (1, 1)
+
+
+def test_a_sign_in_that_is_interrupted_still_stores_its_pair(exact, interrupted):
+    redirect_uri = "http://127.0.0.1:9/callback"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.sign_in(exact.code(redirect_uri), redirect_uri)
+    assert works(exact, interrupted.get())
 
 
 @pytest.mark.parametrize("kind", ["token_error", "token_empty", "reset_before"])
