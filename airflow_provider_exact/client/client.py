@@ -6,8 +6,10 @@ Sync methods and their async twins run the same flows; nothing here knows where 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +39,8 @@ Record = dict[str, Any]
 
 DIVISIONS = "system/Divisions"
 MOST_NAMED = 20
+# More than one client can create in the minutes in which one record can be taken for another.
+MOST_REMEMBERED = 1000
 
 
 class ExactClient(Calls):
@@ -195,7 +199,8 @@ class ExactClient(Calls):
         Create a record and return it as Exact filled it in.
 
         When the answer is lost or a server error, the record is looked for: by the fields that were sent, by whom and
-        when. If it is there, it is returned; if it is certainly not, it is sent again.
+        when. If it is there, it is returned; if it is certainly not, it is sent again. No record that this client has
+        created before is taken for it; an equal one that another client creates meanwhile can't be told from it.
 
         :param verify: Fields that no other record shares, such as ``YourRef``, to look for it by.
         :raises ExactOutcomeError: whether it was created can't be told.
@@ -205,7 +210,9 @@ class ExactClient(Calls):
 
     def find_created(self, creation: Creation, since: Moment, *, within: float | None = None) -> Record | None:
         """Look for the record of a creation whose end was not seen; see ``Creation.find``."""
-        return self.run(creation.find(since, within=within))
+        found = self.run(creation.find(since, within=within))
+        self._remember(creation, found)
+        return found
 
     def creation(
         self,
@@ -234,7 +241,9 @@ class ExactClient(Calls):
 
     def create(self, creation: Creation) -> Record:
         """Send a creation; see ``create_record``."""
-        created = self.run(creation.create())
+        made = [key for url, key in tuple(self._made) if url == creation.request.url]
+        created = self.run(creation.apart_from([*creation.taken, *made]).create())
+        self._remember(creation, created)
         self.usage.records += 1
         return created
 
@@ -471,6 +480,16 @@ class ExactClient(Calls):
             raise ExactResponseError(f"{request}: the answer is empty.")
         return record
 
+    @cached_property
+    def _made(self) -> deque[tuple[str, object]]:
+        """The addresses and keys of the last records that this client created, which no other creation made."""
+        return deque(maxlen=MOST_REMEMBERED)
+
+    def _remember(self, creation: Creation, record: Record | None) -> None:
+        key = None if record is None else creation.key_of(record)
+        if key is not None:
+            self._made.append((creation.request.url, key))
+
     def _known_me(self) -> flows.Flow[Record]:
         """Ask once who is signed in."""
         if self._who is None:
@@ -478,7 +497,7 @@ class ExactClient(Calls):
         return self._who
 
     def _caller(self) -> Caller:
-        return Caller(self.call, self._rows, self._known_me, self.moment)
+        return Caller(self.call, self._rows, self._expanded, self._known_me, self.moment)
 
     def _rows(self, endpoint: Endpoint, filter: str, division: int | None, most: int) -> flows.Flow[list[Record]]:
         """Return the first records that meet a filter, as a part of another flow."""
@@ -490,3 +509,10 @@ class ExactClient(Calls):
             rows += page.records
             following = pages.next_request(page, following)
         return rows
+
+    def _expanded(
+        self, endpoint: Endpoint, key: object, names: list[str], division: int | None
+    ) -> flows.Flow[Record | None]:
+        """Return a record with the lines in these fields, as a part of another flow."""
+        request = self.request_to("GET", endpoint, division, key=key, options={"$expand": ",".join(names)})
+        return read_one((yield from self.call(request)), request, endpoint)

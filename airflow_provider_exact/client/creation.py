@@ -7,8 +7,8 @@ is left to a person: a record too many is worse than a task that fails.
 
 from __future__ import annotations
 
+import logging
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,13 @@ from airflow_provider_exact.client.errors import (
     ExactTransportError,
 )
 from airflow_provider_exact.client.flow import Flow, Wait
+from airflow_provider_exact.client.likeness import comparable, lines_in, same_fields, same_lines, same_value
+from airflow_provider_exact.client.lines import lines_of
 from airflow_provider_exact.client.pagination import read_one
-from airflow_provider_exact.client.serialisation import EPOCH, INTEGER_BITS
+from airflow_provider_exact.client.serialisation import EPOCH
 from airflow_provider_exact.client.transport import Request, Response
+
+log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
@@ -43,8 +47,8 @@ DOUBT = 300.0
 # More rows than anybody creates in such a window: something else is wrong.
 MOST_ROWS = 1000
 MOST_NAMED = 5
-# Exact cuts texts off at 50 and more; a shorter text that ours begins with is another text.
-CUT_OFF = 50
+# Each costs a call to read its lines.
+MOST_READ = 20
 KEPT_TEXT = 300
 HOUR = 3600.0
 
@@ -64,10 +68,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Caller:
-    """What a creation needs of the client: a call, the first rows that meet a filter, who is signed in, the time."""
+    """
+    What a creation needs of the client: a call, the first rows that meet a filter, a row with its lines by its key, who
+    is signed in, the time.
+    """
 
     call: Callable[[Request], Flow[Response]]
     rows: Callable[[Endpoint, str, int | None, int], Flow[list[Record]]]
+    expanded: Callable[[Endpoint, object, list[str], int | None], Flow[Record | None]]
     me: Callable[[], Flow[Record]]
     moment: Callable[[], Moment]
 
@@ -98,13 +106,13 @@ class Creation:
         return replace(self, record=record, verify=tuple(name for name in self.verify if name in record))
 
     def identity(self) -> Record:
-        """Return what the record is looked for by: bounded, since it is remembered."""
+        """Return what the record is looked for by: bounded, since it is remembered; of lines only that there are."""
         names = {prop.name for prop in self._comparable()} | {*self.verify, *(part.name for part in self.endpoint.key)}
         return {
             name: value[:KEPT_TEXT] if isinstance(value, str) and name not in self.verify else value
             for name, value in self.record.items()
             if name in names
-        }
+        } | {name: [{}] for name in lines_in(self.record)}
 
     def key_of(self, record: Mapping[str, Any]) -> Any:
         """Return the key of a record; ``None`` when it is not in there."""
@@ -164,7 +172,7 @@ class Creation:
             if look:
                 yield Wait(PAUSE)
             search, rows = yield from self._look(since, within, problem)
-            found = search.choose([row for row in rows if not self._is_taken(row)], self._now())
+            found = search.choose(rows, self._now())
             if found is not None:
                 return found
         return None
@@ -173,6 +181,7 @@ class Creation:
         try:
             search = yield from self._search(since, within, problem)
             rows = yield from self.caller.rows(self.endpoint, search.filter, self.request.division, MOST_ROWS + 1)
+            search = yield from self._with_lines(search, rows)
         except ExactOutcomeError:
             raise
         except ExactRequestError as error:
@@ -188,7 +197,22 @@ class Creation:
             ) from error
         return search, rows
 
-    def _is_taken(self, row: Record) -> bool:
+    def _with_lines(self, search: _Search, rows: list[Record]) -> Flow[_Search]:
+        """Return the search with the lines of the rows that may be the record; what can't be read does not tell."""
+        names = list(lines_in(self.record))
+        lines: dict[str, Record] = {}
+        candidates = search.candidates(rows, self._now()) if names and self.endpoint.key else []
+        for key in map(self.key_of, candidates[:MOST_READ]):
+            try:
+                row = yield from self.caller.expanded(self.endpoint, key, names, self.request.division)
+            except ExactRequestError as error:
+                log.warning("The lines of what may be the record could not be read. %s", error)
+                break
+            lines[str(key)] = row or {}
+        return replace(search, lines=lines)
+
+    def is_taken(self, row: Record) -> bool:
+        """Whether a row is known to be another record."""
         return str(self.key_of(row)).casefold() in self.taken
 
     def _now(self) -> float:
@@ -261,16 +285,7 @@ class Creation:
         return query.filter_text(self.endpoint, links) or ""
 
     def _comparable(self) -> list[Property]:
-        """Return the fields that were given and come back as they were: no lines, no files, nothing hidden."""
-        found = [self.endpoint.property(name) or Property(name) for name in self.record]
-        return [
-            prop
-            for prop in found
-            if not (prop.target or prop.hidden or prop.type == "Binary")
-            # Exact may fill in what is left empty.
-            and self.record[prop.name] not in (None, "")
-            and not isinstance(self.record[prop.name], list | dict)
-        ]
+        return comparable(self.endpoint, self.record)
 
 
 @dataclass(frozen=True)
@@ -315,6 +330,7 @@ class _Search:
     compared: list[Property] = field(default_factory=list)
     key: object = None
     period: _Period | None = None
+    lines: Mapping[str, Record] = field(default_factory=dict)
 
     def choose(self, rows: list[Record], now: float) -> Record | None:
         """
@@ -324,30 +340,44 @@ class _Search:
         """
         if self.creation.verify:
             # The caller vouches that no two records share these fields: an old one is the record, too.
-            return self._only(rows, "are equal in " + ", ".join(self.creation.verify))
+            found = [row for row in rows if not self.creation.is_taken(row)]
+            return self._only(found, "are equal in " + ", ".join(self.creation.verify))
         if len(rows) > MOST_ROWS:
             raise self._unsure(f"More than {MOST_ROWS} records were created at that time.", [])
         period = self.period.narrowed(rows, now) if self.period is not None else None
-        own = [row for row in rows if self.key is not None and _is_same(self.creation.key_of(row), self.key, "Guid")]
-        if own:
-            return self._with_own_key(own[0], period)
-        equal = [row for row in rows if self._is_equal(row) is not False]
+        for row in rows:
+            if self._has_own_key(row):
+                return self._with_own_key(row, period)
+        candidates = self.candidates(rows, now)
         if period is None:
-            self._check_none(equal, "has the same content, and does not tell when it was created")
+            self._check_none(candidates, "has the same content, and does not tell when it was created")
             return None
-        verdicts = [(row, period.judge(row) and self._is_equal(row)) for row in equal]
         if self.key is not None:
-            others = [row for row, verdict in verdicts if verdict is not False]
-            self._check_none(others, "has the same content under another key than the one that was sent")
+            self._check_none(candidates, "has the same content under another key than the one that was sent")
             return None
+        verdicts = [(row, period.judge(row) and self._is_equal(row)) for row in candidates]
         self._check_none(
             [row for row, verdict in verdicts if verdict is None],
             "may be it, as far as can be seen of its content and of when it was created",
         )
         return self._only([row for row, verdict in verdicts if verdict], "have the same content")
 
+    def candidates(self, rows: list[Record], now: float) -> list[Record]:
+        """Return the rows that may be the record by what is known of them."""
+        period = self.period.narrowed(rows, now) if self.period is not None else None
+        return [
+            row
+            for row in rows
+            if not (self.creation.verify or self.creation.is_taken(row) or self._has_own_key(row))
+            and (period is None or period.judge(row) is not False)
+            and self._is_equal(row) is not False
+        ]
+
+    def _has_own_key(self, row: Record) -> bool:
+        return self.key is not None and same_value(self.creation.key_of(row), self.key, "Guid")
+
     def _with_own_key(self, row: Record, period: _Period | None) -> Record:
-        if period is not None and period.judge(row) is False:
+        if self.creation.is_taken(row) or (period is not None and period.judge(row) is False):
             raise ExactRequestError(
                 f"{self.creation.request}: {self.key} exists already, created on {row.get('Created')}. Leave the key "
                 "out, or update that record."
@@ -355,12 +385,17 @@ class _Search:
         return row
 
     def _is_equal(self, row: Record) -> bool | None:
-        """Whether a row has the content that was sent; ``None`` when it shows nothing in a field that was sent."""
-        compared = [prop for prop in self.compared if prop.name in row]
-        shown = [prop for prop in compared if row[prop.name] not in (None, "")]
-        if not shown or not all(_is_same(self.creation.record[prop.name], row[prop.name], prop.type) for prop in shown):
+        """Whether a row has the content that was sent; ``None`` when it does not show all of it."""
+        sent, endpoint = self.creation.record, self.creation.endpoint
+        there = self.lines.get(str(self.creation.key_of(row)), {})
+        lines = lines_in(sent)
+        if not lines and not any(row.get(prop.name) not in (None, "") for prop in self.compared):
             return False
-        return True if len(shown) == len(compared) else None
+        verdicts = [same_fields(self.compared, sent, row)]
+        for name, value in lines.items():
+            behind = lines_of(endpoint, endpoint.property(name) or Property(name))
+            verdicts.append(same_lines(behind.endpoint if behind else None, value, there.get(name)))
+        return False if False in verdicts else None if None in verdicts else True
 
     def _only(self, rows: list[Record], what: str) -> Record | None:
         if len(rows) > 1:
@@ -405,24 +440,3 @@ def _offsets(told: object) -> list[float]:
         seconds = told * HOUR if abs(told) <= 14 else float(told)
         return sorted({0.0, seconds})
     return [0.0, HOUR, 2 * HOUR]
-
-
-def _is_same(sent: object, there: object, type_name: str | None) -> bool:
-    """Whether Exact may have made one value of the other: it pads codes, cuts texts off, rounds and drops times."""
-    if type_name == "Boolean":
-        return _truth(sent) == _truth(there)
-    if type_name in INTEGER_BITS or type_name == "Double":
-        try:
-            return math.isclose(float(str(sent)), float(str(there)), rel_tol=1e-9, abs_tol=0.005)
-        except ValueError:
-            return False
-    if type_name == "DateTime":
-        ours, theirs = str(sent)[:19], str(there)[:19]
-        return theirs == ours or theirs == f"{ours[:10]}T00:00:00"
-    ours, theirs = (re.sub(r"\s+", " ", str(value)).strip().casefold() for value in (sent, there))
-    shorter, longer = sorted((ours, theirs), key=len)
-    return ours == theirs or (len(shorter) >= CUT_OFF and longer.startswith(shorter))
-
-
-def _truth(value: object) -> bool:
-    return str(value).casefold() in ("1", "true")

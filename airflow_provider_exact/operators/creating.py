@@ -180,7 +180,9 @@ class Creations:
                 begun = entry.begun
                 log.info("An earlier try may have created this record: looking for it")
                 since = Moment(begun.at, begun.ahead)
-                record = self.client.find_created(creation.looked_for_by(begun.record), since, within=WITHIN)
+                is_same = entry.mark == mark_of(creation.record)
+                earlier = creation if is_same else creation.looked_for_by(begun.record)
+                record = self.client.find_created(earlier, since, within=WITHIN)
             if entry is None or record is None:
                 now = self.client.moment()
                 entry = Entry(mark_of(creation.record), begun=Begun(now.at, now.ahead, creation.identity()))

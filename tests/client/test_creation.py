@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_provider_exact.client.creation import PAUSE, Moment, _is_same
+from airflow_provider_exact.client.creation import PAUSE, Moment
 from airflow_provider_exact.client.errors import (
     ExactError,
     ExactOutcomeError,
@@ -16,10 +16,12 @@ from airflow_provider_exact.client.errors import (
     ExactRequestError,
     ExactTransportError,
 )
+from airflow_provider_exact.client.likeness import same_value
 from airflow_provider_exact.client.transport import Response
 
 HOURS = "project/TimeTransactions"
 ACCOUNTS = "crm/Accounts"
+INVOICES = "salesinvoice/SalesInvoices"
 DONE = ["reset_after", "truncated", "empty"]
 NOT_DONE = ["reset_before", "status", "business_error"]
 
@@ -34,6 +36,28 @@ def hours(client):
     """Return the fields of a new transaction that Exact takes."""
     row = next(client.list_records(HOURS, top=1, filter={"HourStatus": 20}))
     return {"Item": row["Item"], "Project": row["Project"], "Quantity": 1, "Date": date(2026, 11, 2), "Notes": "é 'n'"}
+
+
+@pytest.fixture
+def other(exact, client):
+    """Return the client of another task, of the same user."""
+    return exact.client(client.tokens)
+
+
+@pytest.fixture
+def invoice(client):
+    """Return what makes the fields of an invoice of the quantities of its lines."""
+
+    def first(endpoint):
+        return next(client.list_records(endpoint, filter="Code ne ''", select="ID", top=1))["ID"]
+
+    line = {"Item": first("logistics/Items"), "GLAccount": first("financial/GLAccounts")}
+    header = {"Journal": "70", "OrderedBy": first(ACCOUNTS)}
+
+    def of(*quantities):
+        return {**header, "SalesInvoiceLines": [{**line, "Quantity": quantity} for quantity in quantities]}
+
+    return of
 
 
 def booked(client, notes="é 'n'"):
@@ -92,11 +116,13 @@ def test_an_equal_record_of_another_hour_is_another_record(exact, client, hours,
     assert earlier != later
 
 
-def test_an_equal_record_as_much_older_as_exacts_clock_may_be_ahead_is_told_from_the_new_one(exact, client, hours):
+def test_an_equal_record_as_much_older_as_exacts_clock_may_be_ahead_is_told_from_the_new_one(
+    exact, client, other, hours
+):
     earlier = client.create_record(HOURS, hours)["ID"]
     exact.advance(3600)
     exact.emulator.fault("reset_after", method="POST", endpoint=HOURS)
-    later = client.create_record(HOURS, hours)["ID"]
+    later = other.create_record(HOURS, hours)["ID"]
     assert earlier != later
     exact.advance(3600)
     exact.emulator.fault("reset_before", method="POST", endpoint=HOURS)
@@ -113,8 +139,8 @@ def test_a_moment_that_may_be_of_now_or_of_earlier_leaves_it_to_a_person(exact, 
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
-def test_an_equal_record_of_just_now_leaves_it_to_a_person(exact, client, hours, kind):
-    earlier = client.create_record(HOURS, hours)["ID"]
+def test_an_equal_record_of_just_now_leaves_it_to_a_person(exact, client, other, hours, kind):
+    earlier = other.create_record(HOURS, hours)["ID"]
     exact.advance(60)
     exact.emulator.fault(kind, method="POST", endpoint=HOURS)
     with pytest.raises(
@@ -141,6 +167,76 @@ def test_records_that_are_known_to_be_others_are_not_taken_for_it(exact, client,
     assert client.find_created(creation.apart_from([first]), since) is None
     second = client.create(creation)["ID"]
     assert client.find_created(creation.apart_from([first.upper()]), since)["ID"] == second
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
+def test_what_a_client_has_created_before_is_not_taken_for_the_next_one(exact, client, hours, kind):
+    first = client.create_record(HOURS, hours)["ID"]
+    exact.emulator.fault(kind, method="POST", endpoint=HOURS)
+    second = client.create_record(HOURS, hours)["ID"]
+    assert {row["ID"] for row in booked(client)} == {first, second}
+    assert first != second
+
+
+def test_what_a_client_has_found_to_be_created_is_not_taken_for_the_next_one_either(exact, client, other, hours):
+    creation, since = client.creation(HOURS, hours), client.moment()
+    other.create(creation)
+    first = client.find_created(creation, since)["ID"]
+    exact.emulator.fault("reset_before", method="POST", endpoint=HOURS)
+    assert client.create_record(HOURS, hours)["ID"] != first
+    assert len(booked(client)) == 2
+
+
+def test_a_client_remembers_a_bounded_number_of_keys(client, hours, monkeypatch):
+    monkeypatch.setattr("airflow_provider_exact.client.client.MOST_REMEMBERED", 2)
+    keys = [client.create_record(HOURS, hours)["ID"] for _ in range(3)]
+    assert [key for _, key in client._made] == keys[1:]
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
+def test_a_record_of_another_task_with_other_lines_is_another_record(exact, client, other, invoice, kind):
+    others = other.create_record(INVOICES, invoice(99))["InvoiceID"]
+    exact.emulator.fault(kind, method="POST", endpoint=INVOICES)
+    mine = client.create_record(INVOICES, invoice(1))["InvoiceID"]
+    assert mine != others
+    lines = client.get_record(INVOICES, mine, expand="SalesInvoiceLines")["SalesInvoiceLines"]
+    assert [line["Quantity"] for line in lines] == [1]
+    assert sent(exact, INVOICES) == (2 if kind == "reset_after" else 3)
+    assert exact.emulator.count(status=400) == 0
+
+
+def test_lines_are_compared_in_any_order_where_filters_do_not_go_with_expand(exact, client, other, invoice):
+    exact.emulator.settings(expand_with_filter=False)
+    since = client.moment()
+    key = other.create_record(INVOICES, invoice(1, 2, 2))["InvoiceID"]
+    assert client.find_created(client.creation(INVOICES, invoice(2, 1, 2)), since)["InvoiceID"] == key
+    assert client.find_created(client.creation(INVOICES, invoice(2, 1, 3)), since) is None
+
+
+def test_another_number_of_lines_leaves_it_to_a_person(client, other, invoice):
+    since = client.moment()
+    key = other.create_record(INVOICES, invoice(1, 2))["InvoiceID"]
+    with pytest.raises(ExactOutcomeError, match=f"may be it.*{key}"):
+        client.find_created(client.creation(INVOICES, invoice(1)), since)
+
+
+def test_lines_that_can_not_be_read_leave_it_to_a_person(exact, client, other, invoice):
+    since = client.moment()
+    key = other.create_record(INVOICES, invoice(1))["InvoiceID"]
+    exact.emulator.fault("status", method="GET", endpoint=INVOICES, status=400, nth=2)
+    with pytest.raises(ExactOutcomeError, match=f"may be it.*{key}") as caught:
+        client.find_created(client.creation(INVOICES, invoice(1)), since)
+    assert caught.value.keys == (key,)
+    assert [row["InvoiceID"] for row in client.list_records(INVOICES, filter=caught.value.filter)] == [key]
+
+
+def test_lines_that_can_not_be_read_now_are_left_to_the_next_try(exact, client, other, invoice):
+    since = client.moment()
+    other.create_record(INVOICES, invoice(1))
+    exact.emulator.fault("day_limit", method="GET", endpoint=INVOICES, nth=2)
+    with pytest.raises(ExactRateLimitError, match="Looking for it has to wait") as caught:
+        client.find_created(client.creation(INVOICES, invoice(1)), since)
+    assert caught.value.outcome_unknown
 
 
 def test_what_another_user_created_is_not_taken_for_it(exact, client, hours):
@@ -230,6 +326,13 @@ def test_a_key_that_existed_before_is_told_so(exact, client, hours):
         client.create_record(HOURS, {**hours, "ID": key})
 
 
+def test_a_key_that_the_client_itself_used_just_now_is_told_so(client, hours):
+    record = {**hours, "ID": str(uuid4())}
+    client.create_record(HOURS, record)
+    with pytest.raises(ExactRequestError, match="exists already"):
+        client.create_record(HOURS, record)
+
+
 def test_what_exact_makes_of_a_field_does_not_hide_the_record(exact, client):
     exact.emulator.fault("reset_after", method="POST")
     data = {"Code": "4711", "Name": "Padded code", "StartDate": datetime(2026, 2, 1)}
@@ -258,7 +361,7 @@ def test_what_exact_makes_of_a_field_does_not_hide_the_record(exact, client):
     ],
 )
 def test_a_value_is_the_same_when_exact_may_have_made_it_of_the_other(ours, theirs, type_name, same):
-    assert _is_same(ours, theirs, type_name) is same
+    assert same_value(ours, theirs, type_name) is same
 
 
 def test_an_endpoint_without_list_leaves_it_to_a_person(exact, client):

@@ -23,6 +23,7 @@ from tests.waiting import the_limit_has_reset, wait_in_no_time
 
 ACCOUNTS = "crm/Accounts"
 HOURS = "project/TimeTransactions"
+INVOICES = "salesinvoice/SalesInvoices"
 
 
 class Store(dict):
@@ -93,6 +94,29 @@ def test_also_when_its_data_changes_with_each_try(connection, context):
         die_after_sending(create({"Name": "Once at 10:00"})).execute(context)
     assert create({"Name": "Once at 10:05"}).execute(context)["Name"] == "Once at 10:00"
     assert posts(connection) == 1
+
+
+def test_a_try_after_one_that_died_takes_no_record_with_other_lines_for_its_own(connection, context):
+    hook = ExactOnlineHook()
+    first = {
+        path: next(hook.list_records(path, filter="Code ne ''", select="ID", top=1))["ID"]
+        for path in (ACCOUNTS, "logistics/Items", "financial/GLAccounts")
+    }
+
+    def invoice(quantity, **fields):
+        line = {"Item": first["logistics/Items"], "GLAccount": first["financial/GLAccounts"], "Quantity": quantity}
+        return {"Journal": "70", "OrderedBy": first[ACCOUNTS], "SalesInvoiceLines": [line], **fields}
+
+    dying = create(invoice(1), endpoint=INVOICES)
+    dying.hook.get_conn().create = lambda _: (_ for _ in ()).throw(Dying())
+    with suppress(Dying):
+        dying.execute(context)
+    others = hook.create_record(INVOICES, invoice(99))["InvoiceID"]
+    with pytest.raises(AirflowFailException, match=f"may be it.*{others}"):
+        create(invoice(1, Remarks="corrected"), endpoint=INVOICES).execute(context)
+    mine = create(invoice(1), endpoint=INVOICES).execute(context)["InvoiceID"]
+    assert mine != others
+    assert connection.count(method="POST", endpoint=INVOICES, status=201) == 2
 
 
 def test_a_try_after_one_that_died_before_it_sent_anything_creates(connection, context):
