@@ -1,7 +1,8 @@
 """
 Create several accounts in one task, which can be retried, killed and cleared without creating one twice.
 
-Runs unattended with the connection ``exact_online_default``, also against the emulator; what it wrote is deleted.
+Runs unattended with the connection ``exact_online_default`` against the emulator; what it wrote is deleted. For a
+division of yours, put its name into the trigger form: it writes to no other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ with DAG(
     catchup=False,
     tags=["exact online", "example"],
     params={
-        "division_name": Param(None, type=["null", "string"], description="Write only to a division of this name"),
+        "division_name": Param(
+            "Noorderlicht Techniek B.V.", type="string", description="Write only to a division of this name"
+        ),
     },
 ) as dag:
     # [START create]

@@ -43,8 +43,8 @@ class ExactOnlineWriteOperator(ExactOnlineOperator):
         for name in self._guards:
             if str(getattr(self, name)).strip() in ("", "None"):
                 raise ExactRequestError(
-                    f"{name}: its template rendered to nothing, so it is not known where to write. Nothing was written. "
-                    "Correct the template, or leave the argument out."
+                    f"{name}: its template rendered to nothing, which does not tell where to write. Nothing was "
+                    "written. Correct the template, or leave the argument out."
                 )
         expected = self.expected_division_name
         if expected is None or _is_same(self.hook.division_name(), expected):

@@ -49,6 +49,13 @@ def test_the_dropdown_offers_endpoints_that_can_be_listed_without_more():
     assert not {"crm/Accounts", "read/project/HoursByDate", "users/Users"} & set(offered)
 
 
+def test_many_records_are_written_to_the_emulators_division_unless_another_is_named(connection, server):
+    dag = load(ROOT / "example_dags" / "example_many_records.py")
+    task = dag.get_task("create_accounts")
+    task.render_template_fields({"params": dag.params.dump(), "run_id": "r"})
+    assert len(task.execute({})) == 2
+
+
 def quotes():
     for page in sorted((ROOT / "docs").glob("*.md")):
         for file, name, text in QUOTE.findall(page.read_text()):
