@@ -39,6 +39,12 @@ def lines_of(header: Endpoint, prop: Property) -> Lines | None:
     return Lines(found, names_header.name if names_header else None)
 
 
+def written_apart(header: Endpoint, prop: Property) -> Lines | None:
+    """Return what a property of ``header`` leads to if, once created, it is changed through its own endpoint only."""
+    lines = lines_of(header, prop) if prop.is_collection else None
+    return lines if lines is not None and lines.methods else None
+
+
 @functools.cache
 def _by_name() -> dict[str, list[Endpoint]]:
     found: dict[str, list[Endpoint]] = {}

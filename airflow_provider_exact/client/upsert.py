@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_exact.client.catalogue import resolve
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactRequestError, ExactTransportError
+from airflow_provider_exact.client.lines import written_apart
 from airflow_provider_exact.client.query import Names, field_of, names
 from airflow_provider_exact.client.validation import check_method
 
 if TYPE_CHECKING:
     from airflow_provider_exact.client.client import ExactClient
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ def upsert_record(
     """
     Update the record that has the values of ``data`` in the ``match`` fields, or create it when there is none.
 
+    Lines are created with their header. An update leaves them as they are and logs that, where they have an endpoint of
+    their own to be written through.
+
     :raises ExactRequestError: several records match, or ``data`` lacks a value to match on.
     :raises ExactTransportError: this may be repeated, also after a lost answer, since each try looks first.
     """
@@ -63,8 +70,20 @@ def upsert_record(
             raise
         return Upserted(record, {name: record.get(name) for name in keys}, was_created=True)
     key = {name: there[name] for name in keys}
-    # What was matched on is as wanted already, and not every field of a key may be changed.
-    changes = {name: value for name, value in data.items() if field_of(found, name, "data").name not in wanted}
+    changes: dict[str, Any] = {}
+    for name, value in data.items():
+        prop = field_of(found, name, "data")
+        if lines := written_apart(found, prop):
+            log.warning(
+                "%s of %s %s are left as they are: once created, lines are written through %s",
+                prop.name,
+                found.path,
+                wanted,
+                lines.endpoint.path,
+            )
+        # What was matched on is as wanted already, and not every field of a key may be changed.
+        elif prop.name not in wanted:
+            changes[name] = value
     primary_key = key if len(key) > 1 else key[keys[0]]
     record = client.update_record(endpoint, primary_key, changes, division=division) if changes else there
     return Upserted(record, key, was_created=False)

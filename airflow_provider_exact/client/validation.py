@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_exact.client import time_transactions
 from airflow_provider_exact.client.catalogue import Endpoint, Property
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.client.lines import Lines, lines_of
+from airflow_provider_exact.client.lines import Lines, lines_of, written_apart
 from airflow_provider_exact.client.query import field_of
 from airflow_provider_exact.client.serialisation import to_json
 
@@ -57,8 +57,11 @@ def _checked(endpoint: Endpoint, data: object, method: str, place: str, prefix: 
             raise ExactRequestError(f"{place}: {prop.name} is there twice, in two spellings.")
         path = f"{prefix}{prop.name}"
         lines = lines_of(endpoint, prop)
-        if method == "PUT" and prop.is_collection:
-            _check_no_lines(endpoint, prop, lines)
+        if method == "PUT" and (apart := written_apart(endpoint, prop)):
+            raise ExactRequestError(
+                f"data: {prop.name} can't be changed with its header ({endpoint.path}). Write each line through "
+                f"{apart.endpoint.path}, which takes {', '.join(apart.methods)}."
+            )
         # The fields of an endpoint that only reads are all read-only there, and not where its records are lines.
         if endpoint.properties and method in endpoint.methods and not prop.is_writable(method):
             when = "be set" if method == "POST" else "be changed"
@@ -86,15 +89,6 @@ def _checked_lines(prop: Property, lines: Lines, value: object, method: str, pat
             _check_mandatory(lines.endpoint, record, f"data: {place}", header_key=lines.parent_field)
         records.append(record)
     return records
-
-
-def _check_no_lines(endpoint: Endpoint, prop: Property, lines: Lines | None) -> None:
-    """Refuse lines in a change of their header, where they have an endpoint to be changed through."""
-    if lines is not None and lines.methods:
-        raise ExactRequestError(
-            f"data: {prop.name} can't be changed with its header ({endpoint.path}). Write each line through "
-            f"{lines.endpoint.path}, which takes {', '.join(lines.methods)}."
-        )
 
 
 def _check_mandatory(endpoint: Endpoint, record: Mapping[str, Any], place: str, header_key: str | None = None) -> None:

@@ -21,6 +21,9 @@ class ExactOnlineUpsertOperator(ExactOnlineWriteOperator):
     are an error which names both. Of one record, the record is returned as Exact then has it; of a list, for each in
     the same order a dict of its key, the matched fields and ``outcome`` (``created`` or ``updated``).
 
+    Lines are created with their header. Where the record is there already they stay as they are, and the log says so:
+    each is changed through its own endpoint.
+
     In a list, a record that is refused does not keep the others from being written; the task then fails and names it.
     After five that Exact itself refused it stops, since Exact blocks the app after ten.
 

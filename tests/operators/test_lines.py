@@ -9,6 +9,7 @@ from airflow_provider_exact.operators.records import (
     ExactOnlineListOperator,
     ExactOnlineUpdateOperator,
 )
+from airflow_provider_exact.operators.upsert import ExactOnlineUpsertOperator
 
 INVOICES = "salesinvoice/SalesInvoices"
 LINES = "salesinvoice/SalesInvoiceLines"
@@ -60,3 +61,17 @@ def test_what_is_wrong_with_a_line_is_found_before_the_call(connection, invoice)
     with pytest.raises(AirflowFailException, match=LINES):
         run(update, params={"hours": 1})
     assert connection.count(method="POST") + connection.count(method="PUT") == 0
+
+
+def test_an_upsert_creates_the_lines_with_their_header_and_then_leaves_them(connection, invoice, caplog):
+    def upsert(**fields):
+        data = {**invoice, "YourRef": "R-1", **fields}
+        return ExactOnlineUpsertOperator(task_id="upsert", endpoint=INVOICES, data=data, match="YourRef")
+
+    made = run(upsert(), params={"hours": 7.5})
+    assert LINES not in caplog.text
+    again = run(upsert(Remarks="r"), params={"hours": 8})
+    assert (again["InvoiceID"], again["Remarks"]) == (made["InvoiceID"], "r")
+    assert [line["Quantity"] for line in lines_of(made["InvoiceID"])] == [7.5, 1]
+    assert f"SalesInvoiceLines of {INVOICES} {{'YourRef': 'R-1'}} are left as they are" in caplog.text
+    assert f"written through {LINES}" in caplog.text
