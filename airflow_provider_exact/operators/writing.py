@@ -40,10 +40,10 @@ class ExactOnlineWriteOperator(ExactOnlineOperator):
             as a template that rendered to nothing.
         :raises ExactError: a limit or an outage kept the name from being looked up.
         """
-        for name in self._guards:
-            if str(getattr(self, name)).strip() in ("", "None"):
+        for argument in self._guards:
+            if str(getattr(self, argument)).strip() in ("", "None"):
                 raise ExactRequestError(
-                    f"{name}: its template rendered to nothing, which does not tell where to write. Nothing was "
+                    f"{argument}: its template rendered to nothing, which does not tell where to write. Nothing was "
                     "written. Correct the template, or leave the argument out."
                 )
         expected = self.expected_division_name
