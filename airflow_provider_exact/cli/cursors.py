@@ -19,6 +19,10 @@ from airflow_provider_exact.transfers.all_cursors import Found, all_cursors
 
 # Of what a cursor remembers of single records, nobody reads more.
 LONG = 5
+# Of row versions, which are Int64.
+MOST = 2**63 - 1
+# Exact has nothing from before the first, and runs may begin hours before what they are given.
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @as_server
@@ -96,8 +100,8 @@ def _changed(cursor: Cursor, args: argparse.Namespace) -> Cursor:
 
 
 def _version(text: str, option: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise ExactRequestError(f"{option}: expected a row version such as 123456, not {text!r}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST)) and int(text) <= MOST):
+        raise ExactRequestError(f"{option}: expected a row version such as 123456, up to {MOST}, not {text!r}.")
     return int(text)
 
 
@@ -106,7 +110,10 @@ def _moment(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ExactRequestError(f"--modified: expected a day or moment such as 2026-01-31, not {text!r}.") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not EARLIEST <= moment < LATEST:
+        raise ExactRequestError(f"--modified: expected a moment from 1900 to 9998, not {text!r}.")
+    return round(moment.timestamp() * 1000)
 
 
 def _keep(one: Found, cursor: Cursor | None) -> None:

@@ -96,7 +96,7 @@ class RowReader:
         answer = msgspec.defstruct("Answer", [("d", results | rows)])
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(answer, strict=False)
         self._moments = moments
-        self._dates = [name for name, column in attributes.items() if column.type == "DateTime"]
+        self._dates = {name: column.name for name, column in attributes.items() if column.type == "DateTime"}
 
     def attribute(self, name: str) -> str:
         """Return the attribute of a row that holds a column."""
@@ -113,9 +113,9 @@ class RowReader:
         try:
             inner = response.decoded(self.decoder).d
             rows = inner if isinstance(inner, list) else inner.results
-            for name in self._dates:
+            for name, column in self._dates.items():
                 texts = [getattr(row, name) for row in rows]
-                for row, moment in zip(rows, self._moments(epoch_milliseconds(texts)), strict=True):
+                for row, moment in zip(rows, self._moments_of(column, texts), strict=True):
                     setattr(row, name, moment)
         except (msgspec.DecodeError, ValueError) as error:
             raise ExactResponseError(
@@ -125,6 +125,14 @@ class RowReader:
                 status=response.status,
             ) from None
         return Page(rows, None if isinstance(inner, list) else inner.next_url)
+
+    def _moments_of(self, column: str, texts: list[str | None]) -> list[Any]:
+        try:
+            return self._moments(epoch_milliseconds(texts))
+        except OverflowError:
+            raise ValueError(f"{column}: a date after the year 9999 or before the year 1") from None
+        except ValueError as error:
+            raise ValueError(f"{column}: {error}") from None
 
     def _in_our_words(self, said: str) -> str:
         """Leave the place in the answer out of what msgspec says; ``$.d.results[3].Hours`` becomes ``Hours``."""

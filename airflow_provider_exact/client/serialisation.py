@@ -32,11 +32,18 @@ READERS: dict[str, Callable[[str], int | float]] = {**dict.fromkeys(INTEGER_BITS
 
 @functools.lru_cache(maxsize=4096)
 def iso(value: str) -> str:
-    """Return ``/Date(ms)/`` as ISO 8601 in UTC (``2026-01-05T00:00:00Z``), anything else as it is."""
+    """
+    Return ``/Date(ms)/`` as ISO 8601 in UTC (``2026-01-05T00:00:00Z``), anything else as it is.
+
+    So are dates that Python does not reach, from the year 10000 on.
+    """
     found = EXACT_DATE.fullmatch(value)
     if found is None:
         return value
-    moment = EPOCH + timedelta(milliseconds=int(found[1]))
+    try:
+        moment = EPOCH + timedelta(milliseconds=int(found[1]))
+    except OverflowError:
+        return value
     return moment.isoformat(timespec="auto" if moment.microsecond == 0 else "milliseconds").replace("+00:00", "Z")
 
 

@@ -60,6 +60,8 @@ def make_plan(
         raise ExactRequestError(f"mode: expected 'full' or 'incremental', not {mode!r}.")
     if prefer is not None and prefer not in KINDS:
         raise ExactRequestError(f"prefer: expected one of {', '.join(KINDS)}, not {prefer!r}.")
+    if not isinstance(types, Mapping | None):
+        raise ExactRequestError(f"types: expected a dict of Edm types by field, {{'Name': 'String'}}, not {types!r}.")
     check_method(asked, "GET")
     if asked.is_function and (asked.parameters is None or asked.parameters):
         raise ExactRequestError(

@@ -204,7 +204,11 @@ def test_a_moment_is_set(cursors, run, text, modified):
         (["sync.accounts", "--modified", "2026-01-01"], "goes by Timestamp"),
         (["sync.accounts", "--timestamp", "1e3"], "a row version such as"),
         (["sync.leads", "--timestamp", "5"], "give --modified"),
+        (["sync.accounts", "--timestamp", str(2**63)], "--timestamp: .*, up to 9223372036854775807, not"),
+        (["sync.accounts", "--deleted", "9" * 5000], "--deleted: expected a row version"),
         (["sync.leads", "--modified", "yesterday"], "such as 2026-01-31"),
+        (["sync.leads", "--modified", "0001-01-01"], "--modified: expected a moment from 1900"),
+        (["sync.leads", "--modified", "9999-12-31T23:00-05:00"], "--modified: expected a moment from 1900"),
     ],
 )
 def test_a_place_that_can_not_be_is_refused_and_changes_nothing(cursors, run, words, sentence):

@@ -57,7 +57,8 @@ def test_each_shape_of_an_answer_is_read(content, rows):
         ({"Quantity": "many"}, "Quantity"),
         ({"Number": 1.5}, "Number"),
         ({"ID": {"a": 1}}, "ID"),
-        ({"Date": "yesterday"}, "'yesterday' is no date"),
+        ({"Date": "yesterday"}, "Date: 'yesterday' is no date"),
+        ({"Date": "/Date(999999999999999)/"}, "Date: a date after the year 9999"),
     ],
 )
 def test_a_value_of_another_type_is_named_with_the_way_out(row, words):

@@ -94,6 +94,8 @@ def test_an_endpoint_that_demands_a_filter_gets_one_that_all_records_meet():
         ("read/financial/JournalStatusList", {"mode": "incremental"}, "extract it with mode='full'"),
         ("read/project/HoursById", {}, "is a function"),
         ("project/Projects", {"types": {"Notes": "Text"}}, "types: Notes can't be 'Text'"),
+        ("crm/Accounts", {"types": "{'Name': 'String'}"}, "types: expected a dict of Edm types by field"),
+        ("crm/Accounts", {"types": ["Name"]}, "types: expected a dict of Edm types by field"),
     ],
 )
 def test_what_can_not_be_is_refused_before_any_call(endpoint, options, words):
