@@ -1,7 +1,8 @@
 """
 Pages read by the types that the catalogue knows: the same columns in every row, and fast.
 
-A row is a msgspec struct with the columns in order, a missing field ``None``. Dates become what the destination wants.
+A row is a msgspec struct with the columns in order, a missing field ``None``. Dates become what the destination
+wants, and ISO 8601 text where a field has no known type.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from airflow_provider_exact.client.catalogue import Endpoint
 from airflow_provider_exact.client.errors import ExactRequestError, ExactResponseError
 from airflow_provider_exact.client.pagination import Page
 from airflow_provider_exact.client.query import Names, field_of, names
-from airflow_provider_exact.client.serialisation import EPOCH, EXACT_DATE, INTEGER_BITS
+from airflow_provider_exact.client.serialisation import EPOCH, EXACT_DATE, INTEGER_BITS, iso
 from airflow_provider_exact.client.transport import Request, Response
 
 
@@ -97,6 +98,7 @@ class RowReader:
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(answer, strict=False)
         self._moments = moments
         self._dates = {name: column.name for name, column in attributes.items() if column.type == "DateTime"}
+        self._untyped = [name for name, column in attributes.items() if column.type is None]
 
     def attribute(self, name: str) -> str:
         """Return the attribute of a row that holds a column."""
@@ -117,6 +119,10 @@ class RowReader:
                 texts = [getattr(row, name) for row in rows]
                 for row, moment in zip(rows, self._moments_of(column, texts), strict=True):
                     setattr(row, name, moment)
+            for name in self._untyped:
+                for row in rows:
+                    if isinstance(value := getattr(row, name), str) and value.startswith("/Date("):
+                        setattr(row, name, iso(value))
         except (msgspec.DecodeError, ValueError) as error:
             raise ExactResponseError(
                 f"{request}: the answer does not have the types that its fields are known to have: "

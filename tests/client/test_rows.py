@@ -72,6 +72,11 @@ def test_what_has_no_known_type_is_read_as_it_is():
     assert lines(page) == [{"A": "x", "B": 1.5}, {"A": {"c": [1]}, "B": None}]
 
 
+def test_a_date_without_a_known_type_is_iso_8601_text():
+    page = read({"d": [{"A": "/Date(0)/"}, {"A": "see /Date(0)/"}, {"A": "/Date(0)/."}, {"A": 5}]}, (Column("A"),))
+    assert [row["A"] for row in lines(page)] == ["1970-01-01T00:00:00Z", "see /Date(0)/", "/Date(0)/.", 5]
+
+
 def test_moments_are_told_as_in_records():
     chance = random.Random(7)
     moments = [chance.randrange(-(10**13), 10**13) for _ in range(20_000)] + [0, -1, 1, 999, 1000, -86_400_000]

@@ -52,7 +52,13 @@ VALUES = {
     ],
     "Boolean": [(True, None), (False, None)],
     "Binary": [("AAH/gA==", b"\x00\x01\xff\x80"), ("", b"")],
-    None: [("text", None), (5, "5"), ({"a": [1, "é"]}, '{"a":[1,"é"]}'), (True, "true")],
+    None: [
+        ("text", None),
+        ("/Date(0)/", "1970-01-01T00:00:00Z"),
+        (5, "5"),
+        ({"a": [1, "é"]}, '{"a":[1,"é"]}'),
+        (True, "true"),
+    ],
 }
 
 
