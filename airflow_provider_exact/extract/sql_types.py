@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
 from airflow_provider_exact.client.serialisation import INTEGER_BITS
@@ -18,6 +19,24 @@ from airflow_provider_exact.client.serialisation import INTEGER_BITS
 MYSQL = ("mysql", "mariadb")
 # MariaDB and MySQL want a length for texts in a key.
 KEY_LENGTH = 255
+
+
+class _KeyText(mysql.VARCHAR):
+    """Text that is compared by its bytes, since Exact tells A from a, and with the spaces at its end."""
+
+
+@compiles(_KeyText, *MYSQL)
+def _key_text(element: _KeyText, compiler: Any, **options: Any) -> str:
+    dialect = compiler.dialect
+    if dialect.is_mariadb:
+        collation = "utf8mb4_nopad_bin"
+    elif (dialect.server_version_info or ()) >= (8, 0, 17):
+        collation = "utf8mb4_0900_bin"
+    else:
+        # It takes no account of spaces at the end, but is there in every version.
+        collation = "utf8mb4_bin"
+    text: str = compiler.visit_VARCHAR(mysql.VARCHAR(element.length, charset="utf8mb4", collation=collation), **options)
+    return text
 
 
 def column_type(edm: str | None, *, is_key: bool = False) -> TypeEngine[Any]:
@@ -43,8 +62,7 @@ def column_type(edm: str | None, *, is_key: bool = False) -> TypeEngine[Any]:
             return sa.LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL)
     if is_key:
         key: TypeEngine[Any] = sa.String(KEY_LENGTH).with_variant(sa.Text(), "postgresql", "sqlite")
-        # By bytes, since Exact tells A from a.
-        return key.with_variant(mysql.VARCHAR(KEY_LENGTH, charset="utf8mb4", collation="utf8mb4_bin"), *MYSQL)
+        return key.with_variant(_KeyText(KEY_LENGTH), *MYSQL)
     return sa.Text().with_variant(mysql.MEDIUMTEXT(), *MYSQL)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.types import UserDefinedType
 
 from airflow_provider_exact.client.catalogue import load as catalogue
@@ -75,6 +76,31 @@ def test_every_value_survives(database, type_):
         assert [str(value) if type_ == "Guid" and value else value for value in found] == [
             expected if expected is not None else sent for sent, expected in given
         ]
+
+
+def test_keys_that_differ_in_case_accents_or_spaces_are_different_records(database):
+    codes = ["A", "a", "A ", "  A", "Á", "", " "]
+    columns = (Column("Code", "String"), Column("Name", "String"))
+    plan = plan_of(columns, by=None, key=("Code",), mode="full")
+    for _ in range(2):
+        load(table_of(database), plan, [[{"Code": code, "Name": code} for code in codes]])
+        assert sorted(row["Code"] for row in database.rows(order="Code")) == sorted(codes)
+
+
+@pytest.mark.parametrize(
+    ("is_mariadb", "version", "collation"),
+    [
+        (True, (10, 11, 6), "utf8mb4_nopad_bin"),
+        (False, (8, 4, 2), "utf8mb4_0900_bin"),
+        (False, (5, 7, 44), "utf8mb4_bin"),
+        (False, None, "utf8mb4_bin"),
+    ],
+)
+def test_mysql_compares_keys_with_what_it_has(is_mariadb, version, collation):
+    dialect = mysql.dialect(is_mariadb=is_mariadb)
+    dialect.server_version_info = version
+    text = column_type("String", is_key=True).compile(dialect)
+    assert text == f"VARCHAR(255) CHARACTER SET utf8mb4 COLLATE {collation}"
 
 
 def test_a_text_with_nul_arrives_without_it_where_a_database_takes_none(database):
