@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_exact.client.errors import ExactTokenError
@@ -41,8 +41,9 @@ class Listener:
     def __init__(self, redirect_uri: str) -> None:
         parts = urlsplit(redirect_uri)
         self._path = parts.path or "/"
-        self._address: str | None = None
-        self._server = HTTPServer((parts.hostname or "127.0.0.1", parts.port or 80), self._handler())
+        self._address = ""
+        # In threads, since browsers open connections ahead that they may never use.
+        self._server = ThreadingHTTPServer((parts.hostname or "127.0.0.1", parts.port or 80), self._handler())
 
     @staticmethod
     def suits(redirect_uri: str) -> bool:
@@ -53,8 +54,7 @@ class Listener:
     def wait(self) -> str:
         """Return the address that the browser came with."""
         with self._server:
-            while self._address is None:
-                self._server.handle_request()
+            self._server.serve_forever(poll_interval=0.1)
         return self._address
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -71,6 +71,7 @@ class Listener:
                 self.wfile.write(PAGE.format(title=title).encode())
                 if ours:
                     listener._address = self.path
+                    listener._server.shutdown()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Log nothing: the address holds the code."""
