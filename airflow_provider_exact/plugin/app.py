@@ -33,6 +33,10 @@ NOT_UNDER_WAY = (
     "or in another browser, was finished already, or another one was begun since; or somebody made you follow this "
     "address. Nothing was changed."
 )
+FOR_THE_COMMAND = (
+    "If you began it with 'exact-online login', paste the whole address of this page there, within a minute: nothing "
+    "was done with it yet."
+)
 NOT_KNOWN_HERE = (
     "Airflow does not know you at this address. Either your session has ended, or you began at another address of this "
     "Airflow than {base_url}, where Exact sends people back to. Open the page there and begin again."
@@ -81,7 +85,7 @@ async def callback(request: Request, user: GetUserDep) -> Response:
     """Take the code that Exact sends a person back with; anything but the answer to a sign-in begun here is refused."""
     sign_in = BegunSignIn.in_cookie(request)
     if sign_in is None or not sign_in.is_answered_by(request.query_params.get("state", "")):
-        return message("Not signed in", NOT_UNDER_WAY.format(minutes=begun.MINUTES), status=400)
+        return _not_ours(request, NOT_UNDER_WAY.format(minutes=begun.MINUTES), status=400)
     # Waits for Exact and for the lease.
     response = await run_in_threadpool(_finish, sign_in, user, dict(request.query_params))
     if response.status_code == 200:
@@ -104,6 +108,13 @@ def _finish(sign_in: BegunSignIn, user: BaseUser, answer: dict[str, str]) -> Res
         log.warning("Signing in for the connection %r failed: %s", sign_in.conn_id, error)
         return message("The sign-in was not finished", str(error), status=400)
     return page("signed_in", conn_id=settings.conn_id, signed_in=signed_in, default=str(settings.division or ""))
+
+
+def _not_ours(request: Request, text: str, *, status: int) -> Response:
+    """Say why an answer of Exact's is not taken here, and where one that was begun elsewhere belongs."""
+    if "code" in request.query_params:
+        text = f"{text} {FOR_THE_COMMAND}"
+    return message("Not signed in", text, status=status)
 
 
 def _settings(conn_id: str) -> ConnectionSettings:
@@ -141,7 +152,7 @@ def _refused(request: Request, error: Exception) -> Response:
         # On both pages that only means that nobody, or nobody whom Airflow still knows, is there.
         if not request.url.path.endswith(CALLBACK):
             return RedirectResponse(airflow_sign_in(), 303)
-        return message("Not signed in", NOT_KNOWN_HERE.format(base_url=base_url()), status=status)
+        return _not_ours(request, NOT_KNOWN_HERE.format(base_url=base_url()), status=status)
     if status == 401:
         return message("Not signed in to Airflow", "Your session has ended. Open the page again.", status=status)
     if status == 403:

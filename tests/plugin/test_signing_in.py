@@ -75,6 +75,7 @@ def test_a_person_signs_in_and_sees_who_it_is_and_what_was_granted(ann, put_conn
     assert answer.status_code == 200, answer.text
     kept = opened(emulator.client_secret, variables.read(TOKENS))
     assert kept["signed_in"]["user"] in answer.text
+    assert '<html lang="en" data-used-up>' in answer.text
     assert "2 granted divisions" in answer.text
     assert str(emulator.divisions[0]) in answer.text
     assert str(emulator.divisions[2]) not in answer.text
@@ -125,6 +126,16 @@ def test_a_callback_without_or_with_a_forged_cookie_is_refused(airflow, ann, put
     other.browser.cookies.set("exact_online_sign_in", value[:-3] + "abc", domain="127.0.0.1", path="/")
     assert other.come_back(address).status_code == 400
     assert variables.read(TOKENS) is None
+
+
+def test_an_answer_to_the_command_can_be_pasted_there(airflow, ann):
+    for visitor in (ann, airflow.visitor(None, None)):
+        answer = visitor.get("/exact-online/callback", code="stampNL001.of-the-command", state="of-the-command")
+        assert "paste the whole address of this page there" in answer.text
+        assert "of-the-command" not in answer.text
+        # The script takes the code out of the address where this says so.
+        assert "data-used-up" not in answer.text
+        assert "paste the whole address" not in visitor.get("/exact-online/callback").text
 
 
 def test_a_sign_in_that_was_begun_too_long_ago_is_refused(ann, put_connection, emulator, monkeypatch):

@@ -254,10 +254,13 @@ def test_a_forged_callback_is_refused(browser: Browser, site: Site):
     page.get_by_role("button", name="Sign in again for exact_online_default").click()
     expect(page.get_by_label("User name")).to_be_visible()
     before = site.emulator.control.statistics()["calls"]
-    answer = page.goto(f"{site.url}/exact-online/callback?code=stampNL001.forged%21code&state=guessed")
+    address = f"{site.url}/exact-online/callback?code=stampNL001.forged%21code&state=guessed"
+    answer = page.goto(address)
     assert answer is not None
     assert answer.status == 400
     expect(page.get_by_role("alert")).to_contain_text("belongs to no sign-in that is under way in this browser")
+    # The same page is seen by who began in a terminal, and pastes the address there.
+    expect(page).to_have_url(address)
     assert site.emulator.control.statistics()["calls"] == before
 
 

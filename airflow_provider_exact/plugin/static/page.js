@@ -8,7 +8,8 @@ try {
 } catch {
   // A browser that keeps nothing for this site has no switch either.
 }
-// What Exact sent along was for the server alone: keep it out of the history.
-if (location.pathname.endsWith("/callback") && location.search) {
+// What Exact sent along was for the server alone: keep it out of the history, once it is used up. Where the server could
+// not use it, a person may still paste the address into the command.
+if ("usedUp" in document.documentElement.dataset) {
   history.replaceState(null, "", location.pathname);
 }
