@@ -2,14 +2,15 @@
 Airflow's Variables from wherever this code runs.
 
 A task and a trigger reach them through their supervisor, the API server and the command line through the database;
-anywhere else they can be read at best. Call it from a plain thread or through ``sync_to_async``, never from a
-coroutine: in a trigger that would block the triggerer's only channel.
+anywhere else, such as in the callback of a deadline, they can be read at best. Call it from a plain thread or through
+``sync_to_async``, never from a coroutine: in a trigger that would block the triggerer's only channel.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,7 +40,23 @@ def is_server() -> bool:
 
 
 def can_write() -> bool:
-    return has_supervisor() or is_server()
+    return is_server() or (has_supervisor() and not _is_callback())
+
+
+def _is_callback() -> bool:
+    """
+    Whether this process runs the callback of a deadline, whose supervisor never answers what would be written.
+
+    Airflow tells nobody but by who calls: a task may be forked by a process that has run callbacks before.
+    """
+    if (module := sys.modules.get("airflow.sdk.execution_time.callback_supervisor")) is None:
+        return False
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None:
+        if frame.f_globals is vars(module) and frame.f_code.co_name == "execute_callback":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def read(key: str) -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from airflow_provider_exact.client.errors import ExactTransportError
 from airflow_provider_exact.tokens import lease as lease_room
@@ -165,3 +167,19 @@ def test_no_call_reads_the_variable_while_a_token_serves(exact, channel):
     for _ in range(20):
         exact.store.get()
     assert asked == []
+
+
+def look_from_a_callback(found):
+    found["here"] = variables.can_write()
+    with ThreadPoolExecutor() as pool:
+        found["thread"] = pool.submit(variables.can_write).result()
+
+
+def test_the_callback_of_a_deadline_writes_nothing_that_its_supervisor_would_never_answer(channel):
+    supervisor = pytest.importorskip("airflow.sdk.execution_time.callback_supervisor")
+    assert variables.can_write()
+    found = {}
+    path = f"{__name__}.{look_from_a_callback.__name__}"
+    assert supervisor.execute_callback(path, {"found": found}, "dag.py", None, structlog.get_logger()) == (True, None)
+    assert found == {"here": False, "thread": False}
+    assert variables.can_write()
