@@ -157,7 +157,11 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
         token = storage.read()
     except ExactTokenError as error:
         return Status(State.NEEDED, problem=str(error))
+    refusal = storage.refusal(token) if token else None
+    problem = refusal.why if refusal and not refusal.too_early else None
     if token is None or (not token.access and not token.issued_at):
+        if problem:
+            return Status(State.NEEDED, problem=problem)
         waiting = "A refresh token waits in the connection; the first task that runs will use it." if token else None
         return Status(State.NEVER, problem=waiting)
     kept = storage.kept()
@@ -165,8 +169,6 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     expires_at = token.issued_at + REFRESH_TOKEN_LIFETIME
     notes = storage.lease.notes()
     until = float(notes.get("until", 0)) if notes.get("owner") else 0.0
-    refusal = storage.refusal(token)
-    problem = refusal.why if refusal and not refusal.too_early else None
     if problem is None and now >= expires_at:
         problem = "The refresh token has expired after 30 days without use."
     alive = State.SIGNED_IN if token.is_fresh(now) else State.DUE

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from itsdangerous import TimestampSigner
 
+from airflow_provider_exact.client.errors import ExactTokenError
+from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.plugin import begun
 from airflow_provider_exact.plugin.addresses import CALLBACK, MOUNT
 from airflow_provider_exact.signing_in import CALLBACK_PATH
@@ -310,3 +312,17 @@ def test_the_variable_holds_no_token_that_its_reader_could_use(ann, put_connecti
     issued = [secret for secret in emulator.secrets() if secret.startswith("stampNL001")]
     assert len(issued) >= 2
     assert not [secret for secret in issued if secret in text]
+
+
+def test_a_refresh_token_of_the_connection_that_exact_refused_is_not_said_to_wait(ann, put_connection, emulator):
+    used_up = emulator.sign_in()["refresh_token"]
+    emulator.sign_in()
+    emulator.advance(571)
+    put_connection(extra={"division": emulator.division, "refresh_token": used_up})
+    assert "A refresh token waits in the connection" in ann.get().text
+    with pytest.raises(ExactTokenError):
+        ExactOnlineHook().get_me()
+    page = ann.get().text
+    assert "sign-in needed" in page
+    assert "A refresh token waits" not in page
+    assert "exact-online login --conn-id" in page
