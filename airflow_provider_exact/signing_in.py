@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_exact.client.auth import REFRESH_TOKEN_LIFETIME, TokenRefusedError
 from airflow_provider_exact.client.client import ExactClient
-from airflow_provider_exact.client.errors import ExactError, ExactRequestError, ExactTokenError
+from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactRequestError, ExactTokenError
 from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.connection import CONFIG_SECTION
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CALLBACK_PATH = "/exact-online/callback"
 # A refresh token that dies within this many seconds is worth a warning.
 WARNING_TIME = 7 * 86_400.0
+# A person waits for the names: rather do without them than sit out a limit.
+PATIENCE = 10.0
 
 
 def redirect_uri(settings: ConnectionSettings) -> str:
@@ -53,9 +55,9 @@ class Division:
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """Who signed in, and the divisions that they granted (empty when those could not be listed)."""
+    """Who signed in (``None`` at a limit), and the divisions that they granted (empty when those were not listed)."""
 
-    user: str
+    user: str | None
     divisions: tuple[Division, ...]
 
 
@@ -94,9 +96,11 @@ def finish(settings: ConnectionSettings, code: str, sent_back_to: str) -> Signed
             "redirect URI. Start the sign-in again.",
             status=error.status,
         ) from error
-    client = ExactClient(settings.site, FixedTokenStore(token.access))
+    client = ExactClient(settings.site, FixedTokenStore(token.access), patience=PATIENCE)
     try:
         me = client.get_me()
+    except ExactRateLimitError:
+        return SignedInUser(None, ())
     except ExactError as error:
         raise ExactError(
             f"The tokens are stored and tasks can run, but who signed in could not be looked up. {error}",

@@ -66,7 +66,8 @@ def login(args: argparse.Namespace) -> None:
     url = settings.grants().authorize_url(redirect_uri, state)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
     signed_in = signing_in.finish(settings, signing_in.code_from(answer), redirect_uri)
-    tell(f"Signed in as {signed_in.user} for the connection {settings.conn_id!r}.")
+    name = f" as {signed_in.user}" if signed_in.user else ""
+    tell(f"Signed in{name} for the connection {settings.conn_id!r}.")
     if not signed_in.divisions:
         tell("The granted divisions could not be listed; set the connection's division by hand.")
         return

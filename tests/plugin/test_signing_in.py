@@ -251,6 +251,16 @@ def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they
     assert '<span class="badge good">signed in</span>' in ann.get().text
 
 
+def test_who_signed_in_is_not_waited_for_at_a_limit(ann, put_connection, emulator):
+    put_connection()
+    emulator.fault("minute_limit", endpoint="current/Me", times=0)
+    answer = ann.come_back(ann.consent(ann.begin(), emulator))
+    assert answer.status_code == 200
+    assert f"<strong>{CONN_ID}</strong> is signed in. Tasks can use it" in answer.text
+    assert emulator.count(endpoint="current/Me") == 1
+    assert '<span class="badge good">signed in</span>' in ann.get().text
+
+
 def test_a_default_division_that_was_not_granted_is_said(ann, put_connection, emulator):
     put_connection(extra={"division": 999})
     answer = ann.come_back(ann.consent(ann.begin(), emulator))
