@@ -104,6 +104,8 @@ class ExactOnlineToFileOperator(ExactOnlineTransfer):
         if store is None and plan.mode == "incremental":
             self.log.warning("There is nowhere to keep a cursor here, so that everything is read")
         kept = store.get() if store else None
+        if kept is not None and kept.by_hand is not None:
+            return kept.cursor
         if before is not None and plan.mode == "incremental":
             self.log.info("This run has written %s before, and goes on from where it did then", self._folder)
             return before.started
