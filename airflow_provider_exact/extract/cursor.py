@@ -25,6 +25,7 @@ class Cursor:
     :param recent: Marks of the records that the next run will read once more because it starts a little earlier.
     :param moved: The ``DivisionMoveDate`` that the timestamps belong to.
     :param read_at: When this was read, in seconds since the epoch by Exact's clock.
+    :param ignored_since: From when on no deletions were asked for; ``None`` when they were.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Cursor:
     recent: tuple[str, ...] = ()
     moved: str | None = None
     read_at: float = 0.0
+    ignored_since: float | None = None
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ class Extraction:
         if reason := self._unfit(self.cursor):
             self.log.warning("Everything is read again: %s", reason)
             return self._from_scratch(reason)
-        return Checkpoint(started=self.cursor, reached=replace(self.cursor, recent=()))
+        ignored = None if self.plan.deletions is not None else self.cursor.ignored_since or self.cursor.read_at
+        return Checkpoint(started=self.cursor, reached=replace(self.cursor, recent=(), ignored_since=ignored))
 
     def _anew(self, reload: str | None) -> Checkpoint:
         checkpoint = self._from_scratch(reload)
@@ -143,6 +144,8 @@ class Extraction:
             return f"the last run did not read {', '.join(added)}"
         if cursor.filter != plan.filter:
             return "the filter is not the last run's"
+        if cursor.ignored_since is not None:
+            return self._too_long("the last look at deletions was", cursor.ignored_since)
         return self._too_long("the last run was", cursor.read_at)
 
     def _outlived(self, kept: Checkpoint) -> str | None:

@@ -203,6 +203,20 @@ def test_a_pause_that_is_not_so_long_is_none(exact, client):
     assert content(copy) == truth(client, SYNC)
 
 
+@pytest.mark.parametrize(("months", "reload"), [(1, False), (3, True)])
+def test_deletions_that_were_ignored_are_made_up_for_as_long_as_they_are_told(exact, client, months, reload):
+    cursor = extract(client, copy := Copy(), deletions=False).cursor
+    some_changes(client, 2)
+    for _ in range(months):
+        exact.advance(30 * DAY)
+        client = exact.client()
+        cursor = extract(client, copy, cursor, deletions=False).cursor
+    outcome = extract(client, copy, cursor)
+    assert content(copy) == truth(client, SYNC)
+    assert (outcome.checkpoint.reload is not None) == reload
+    assert extract(client, copy, outcome.cursor).cursor.ignored_since is None
+
+
 def test_another_field_or_filter_is_another_copy(client):
     first = extract(client, Copy())
     assert "Hours" not in first.cursor.fields
