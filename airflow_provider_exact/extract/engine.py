@@ -281,7 +281,8 @@ class _News:
         self._only = [(attrgetter(reader.attribute(name)), value) for name, value in plan.only]
         self._key = [attrgetter(reader.attribute(name)) for name in plan.key]
         self._known = set(self._started.recent) if self._started else set()
-        self._recent: dict[str, int] = {}
+        # The moments of those that an earlier try met are not known; this is near enough.
+        self._recent: dict[str, int] = dict.fromkeys(checkpoint.reached.recent, checkpoint.reached.modified or 0)
         self.rise = checkpoint.rise
         self.is_anchored = checkpoint.is_anchored
         self.is_too_much = False

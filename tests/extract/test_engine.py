@@ -351,6 +351,20 @@ def test_without_a_sync_twin_changes_are_told_by_modified(exact, client, caplog)
     assert third.cursor.modified >= second.cursor.modified > first.cursor.modified
 
 
+def test_what_was_read_before_an_interruption_is_not_handed_out_by_the_next_run(exact, client):
+    options = {"endpoint": HOURS, "prefer": "plain"}
+    exact.emulator.fault("day_limit", endpoint=HOURS, nth=20)
+    with pytest.raises(ExactRateLimitError):
+        extract(client, copy := Copy(), **options)
+    client = exact.client()
+    first = extract(client, copy, **options)
+    copy.handed = []
+    before = client.usage.records
+    extract(client, copy, first.cursor, **options)
+    assert client.usage.records > before
+    assert copy.handed == []
+
+
 def test_a_full_run_reads_everything_each_time(client):
     copy = Copy()
     for _ in range(2):
