@@ -283,6 +283,8 @@ class _News:
         self._known = set(self._started.recent) if self._started else set()
         # The moments of those that an earlier try met are not known; this is near enough.
         self._recent: dict[str, int] = dict.fromkeys(checkpoint.reached.recent, checkpoint.reached.modified or 0)
+        # After a full run, the overlap is read once more and written once more.
+        self._remembers = plan.mode == "incremental"
         self.rise = checkpoint.rise
         self.is_anchored = checkpoint.is_anchored
         self.is_too_much = False
@@ -340,12 +342,15 @@ class _News:
             if modified is None:
                 found.append(row)
                 continue
+            if modified > (self._reached.modified or 0):
+                self._reached = replace(self._reached, modified=modified)
+            if not self._remembers:
+                found.append(row)
+                continue
             mark = blake2b(f"{self._key_text(row)} {modified}".encode(), digest_size=6).hexdigest()
             if mark not in self._known:
                 found.append(row)
             self._recent[mark] = modified
-            if modified > (self._reached.modified or 0):
-                self._reached = replace(self._reached, modified=modified)
         earliest = (self._reached.modified or 0) - REMEMBERED
         self._recent = {mark: modified for mark, modified in self._recent.items() if modified >= earliest}
         if len(self._recent) > MOST_RECENT:

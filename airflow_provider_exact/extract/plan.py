@@ -24,7 +24,7 @@ class Plan:
     :param columns: What the rows hold, in this order; the key is among them, and ``by`` if there is one.
     :param key: The columns that tell records apart.
     :param by: The column that rises with each change: ``Timestamp`` of a sync endpoint, else ``Modified``; ``None``
-        when neither is there, so that only full extractions are possible.
+        when neither is among the columns, which only full extractions can do without.
     :param filter: OData text, without what a cursor adds.
     :param only: Keep rows with these values, which Exact can't be asked for: ``{"Type": 1}``.
     :param deletions: The number under which ``sync/Deleted`` lists deleted records; ``None`` if they can't be seen.

@@ -118,6 +118,8 @@ def _plan(
     follows = by if source.is_sync or mode == "incremental" else None
     needed = [*key, *(name for name, _ in only), *([follows] if follows else [])]
     columns = _columns(asked, source, select, types, needed)
+    # Who reads everything and has this anyway leaves behind where an incremental run can go on.
+    rises = by if key and by in {column.name for column in columns} else None
     text = query.filter_text(source, filter)
     allowed = source.filter_fields
     if source.filter_mandatory and MODIFIED in allowed and not {*fields_in(text or "")} & {*allowed}:
@@ -127,7 +129,7 @@ def _plan(
     check_listing(source, filter=query.all_of(text, follow), select="*", top=None)
     has_log = source.is_sync and mode == "incremental" and key != (TIMESTAMP,)
     deletions = ENTITY_TYPES.get(source.name.casefold()) if has_log else None
-    return Plan(division, asked, source, columns, key, mode, follows, text, only, deletions)
+    return Plan(division, asked, source, columns, key, mode, rises, text, only, deletions)
 
 
 def _key(asked: Endpoint, source: Endpoint) -> tuple[str, ...]:

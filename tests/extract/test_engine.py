@@ -462,3 +462,32 @@ def test_what_was_begun_longer_ago_than_deletions_are_told_is_read_again(exact, 
     client = exact.client()
     assert "64 days ago" in extract(client, copy, cursor).checkpoint.reload
     assert content(copy) == truth(client, SYNC)
+
+
+@pytest.mark.parametrize("destination", ["table"], indirect=True)
+def test_an_incremental_run_by_modified_goes_on_after_a_full_one(exact, client, destination):
+    of, keys = destination
+    options = {"endpoint": HOURS, "prefer": "plain", "select": "ID,Notes,Modified"}
+    full = extract(client, of("one"), mode="full", **options)
+    # It may read its overlap again, and has no need of marks.
+    assert full.cursor.recent == ()
+    some_changes(client, 2)
+    table = of("two")
+    before = exact.emulator.count(endpoint=HOURS)
+    second = extract(client, table, table.cursor(full.plan), **options)
+    assert (second.checkpoint.reload, exact.emulator.count(endpoint=HOURS) - before) == (None, 1)
+    assert truth(client, HOURS).keys() <= set(keys())
+
+
+@pytest.mark.parametrize("destination", ["table"], indirect=True)
+def test_an_incremental_run_goes_on_after_a_full_one_of_a_division_that_was_moved_before(exact, client, destination):
+    of, _ = destination
+    exact.emulator.move_division(client.division)
+    client = exact.client()
+    full = extract(client, of("one"), mode="full")
+    row = next(client.list_records(HOURS, filter={"HourStatus": 1}, select="ID", top=1))
+    # The record that it ended at is not met again.
+    for notes in ("one", "two"):
+        client.update_record(HOURS, row["ID"], {"Notes": notes})
+        table = of(notes)
+        assert extract(client, table, table.cursor(full.plan)).checkpoint.reload is None

@@ -57,6 +57,12 @@ def test_what_the_copy_needs_comes_along():
     assert [column.name for column in plan("financial/Journals", select="Code").columns] == ["ID", "Code"]
 
 
+def test_changes_are_told_by_modified_when_it_is_among_the_columns():
+    assert plan("financial/Journals", select="Code", mode="incremental").by == "Modified"
+    assert plan("financial/Journals", select="Code,Modified").by == "Modified"
+    assert plan("financial/Journals", select="Code").by is None
+
+
 def test_rows_that_were_not_asked_for_are_told_apart():
     assert plan("project/TimeTransactions").only == (("Type", 1),)
     assert plan("project/CostTransactions").only == (("Type", 2),)
