@@ -27,6 +27,7 @@ from airflow_provider_exact.extract.cursor import Checkpoint, Cursor, Rise
 from airflow_provider_exact.extract.destination import Destination, ExactTakenOverError
 from airflow_provider_exact.extract.plan import MODIFIED, TIMESTAMP, Plan
 from airflow_provider_exact.extract.progress_log import Log, ProgressLog
+from airflow_provider_exact.extract.sources import EVERYTHING
 
 DELETED = "sync/Deleted"
 DAY = 86400.0
@@ -80,6 +81,8 @@ class Extraction:
         self.log.info("Reading %s", plan.why)
         if plan.mode == "incremental" and plan.deletions is None:
             self.log.warning("%s: records that are deleted at Exact stay in the copy", plan.source.path)
+        if plan.mode == "incremental" and plan.filter not in (None, EVERYTHING):
+            self.log.warning("%s: records that no longer meet the filter stay in the copy", plan.source.path)
         kept = self.destination.unfinished(plan)
         if kept is not None and plan.mode == "incremental" and not kept.reload and kept.started != self.cursor:
             self.log.warning("The cursor was changed since the interrupted try began, so this starts anew")

@@ -351,6 +351,21 @@ def test_without_a_sync_twin_changes_are_told_by_modified(exact, client, caplog)
     assert third.cursor.modified >= second.cursor.modified > first.cursor.modified
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({"filter": "Quantity gt 4"}, 1),
+        ({}, 0),
+        ({"filter": "Quantity gt 4", "mode": "full"}, 0),
+        # It demands a filter, and gets one that every record meets.
+        ({"endpoint": "logistics/Items", "select": "ID,StandardSalesPrice"}, 0),
+    ],
+)
+def test_whoever_filters_is_told_once_that_records_stay_that_no_longer_meet_it(client, caplog, options, warned):
+    extract(client, Copy(), **{"endpoint": HOURS, "prefer": "plain", **options})
+    assert caplog.text.count("records that no longer meet the filter stay in the copy") == warned
+
+
 def test_what_was_read_before_an_interruption_is_not_handed_out_by_the_next_run(exact, client):
     options = {"endpoint": HOURS, "prefer": "plain"}
     exact.emulator.fault("day_limit", endpoint=HOURS, nth=20)
