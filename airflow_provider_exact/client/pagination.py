@@ -32,7 +32,7 @@ def read_page(response: Response, request: Request, endpoint: Endpoint) -> Page:
         case list() as rows:
             next_url = None
         case {"results": list() as rows}:
-            next_url = inner.get("__next")
+            next_url = inner.get("__next") or None
         case dict():
             rows, next_url = [inner], None
         case None if content is None:

@@ -130,7 +130,7 @@ class RowReader:
                 "{'Field': 'String'}.",
                 status=response.status,
             ) from None
-        return Page(rows, None if isinstance(inner, list) else inner.next_url)
+        return Page(rows, None if isinstance(inner, list) else inner.next_url or None)
 
     def _moments_of(self, column: str, texts: list[str | None]) -> list[Any]:
         try:

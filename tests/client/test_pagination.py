@@ -24,6 +24,7 @@ def page(content):
     [
         ({"d": {"results": [{"ID": "a"}], "__next": "https://n"}}, [{"ID": "a"}], "https://n"),
         ({"d": {"results": []}}, [], None),
+        ({"d": {"results": [], "__next": ""}}, [], None),
         ({"d": [{"ID": "a"}, {"ID": "b"}]}, [{"ID": "a"}, {"ID": "b"}], None),
         ({"d": {"ID": "a"}}, [{"ID": "a"}], None),
         (None, [], None),

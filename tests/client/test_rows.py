@@ -44,7 +44,15 @@ def test_rows_have_their_columns_in_order_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("content", "rows"), [({"d": [ROW]}, 1), ({"d": []}, 0), ({"d": {"results": []}}, 0), (b"", 0), (b"  ", 0)]
+    ("content", "rows"),
+    [
+        ({"d": [ROW]}, 1),
+        ({"d": []}, 0),
+        ({"d": {"results": []}}, 0),
+        ({"d": {"results": [ROW], "__next": ""}}, 1),
+        (b"", 0),
+        (b"  ", 0),
+    ],
 )
 def test_each_shape_of_an_answer_is_read(content, rows):
     page = read(content)
