@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import quote
 
 import msgspec
@@ -46,7 +46,11 @@ def mask(token: Token) -> None:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who signed in, how many divisions they granted, and when (``at``, seconds since the epoch)."""
+    """
+    Who signed in, how many divisions they granted, and when (``at``, seconds since the epoch).
+
+    ``user`` is empty until Exact has said who it is.
+    """
 
     user: str
     divisions: int
@@ -150,7 +154,7 @@ class VariableStorage:
     def write(self, token: Token, *, replacing: Token | None = None) -> Token:
         mask(token)
         kept = self.kept() if replacing is not None else None
-        signed_in = None
+        signed_in = SignedIn("", 0, self._clock()) if replacing is None else None
         if kept is not None and replacing is not None and kept.began_with == self._mark:
             signed_in = kept.signed_in
             began_at = token.issued_at - TOKEN_TIMEOUT[1]
@@ -161,8 +165,10 @@ class VariableStorage:
         return token
 
     def note_user(self, token: Token, user: str, divisions: int) -> None:
-        """Remember who signed in; called right after ``write``, when nobody may refresh yet."""
-        self._keep(Kept(token, self._mark, SignedIn(user, divisions, self._clock())))
+        """Remember who signed in, unless another sign-in or a refresh has replaced the token meanwhile."""
+        kept = self.kept()
+        if kept is not None and kept.signed_in is not None and kept.token.refresh == token.refresh:
+            self._keep(replace(kept, signed_in=replace(kept.signed_in, user=user, divisions=divisions)))
 
     def kept(self) -> Kept | None:
         """

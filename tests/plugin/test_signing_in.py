@@ -247,7 +247,7 @@ def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they
     answer = ann.come_back(ann.consent(ann.begin(), emulator))
     assert answer.status_code == 400
     assert "The tokens are stored and tasks can run" in answer.text
-    assert json.loads(variables.read(TOKENS))["signed_in"] is None
+    assert json.loads(variables.read(TOKENS))["signed_in"]["user"] == ""
     assert '<span class="badge good">signed in</span>' in ann.get().text
 
 
