@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_KEY = "exact_online_token__"  # noqa: S105 - the name of a Variable
 LEASE_KEY = "exact_online_lease__"
+# How many of a connection's earlier refresh tokens are known as such.
+EARLIER = 20
 DESCRIPTION = "Tokens of an Exact Online connection, replaced every ten minutes; kept by airflow-provider-exact."
 
 
@@ -59,11 +61,16 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a token Variable holds; ``began_with`` marks the connection's refresh token that the chain began with."""
+    """
+    What a token Variable holds.
+
+    ``began_with`` marks the connection's refresh token that the chain began with, ``earlier`` those of chains before.
+    """
 
     token: Token
     began_with: str | None = None
     signed_in: SignedIn | None = None
+    earlier: tuple[str, ...] = ()
 
 
 class Seal:
@@ -99,16 +106,18 @@ class _Stored(msgspec.Struct):
     expires_at: float
     began_with: str | None = None
     signed_in: SignedIn | None = None
+    earlier: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, kept: Kept, seal: Seal) -> _Stored:
         token = kept.token
         access, refresh = seal.close(token.access), seal.close(token.refresh)
-        return cls(access, refresh, token.issued_at, token.expires_at, kept.began_with, kept.signed_in)
+        return cls(access, refresh, token.issued_at, token.expires_at, kept.began_with, kept.signed_in, kept.earlier)
 
     def to_kept(self, seal: Seal) -> Kept:
         access, refresh = seal.open(self.access_token), seal.open(self.refresh_token)
-        return Kept(Token(access, refresh, self.issued_at, self.expires_at), self.began_with, self.signed_in)
+        token = Token(access, refresh, self.issued_at, self.expires_at)
+        return Kept(token, self.began_with, self.signed_in, self.earlier)
 
 
 class VariableStorage:
@@ -143,7 +152,7 @@ class VariableStorage:
 
     def read(self) -> Token | None:
         stored = self._stored()
-        if stored is not None and (self._seed is None or stored.began_with == self._mark):
+        if stored is not None and not self._begins_after(stored):
             token: Token | None = self._opened(stored).token
         else:
             token = Token.to_begin_with(self._seed) if self._seed else None
@@ -153,16 +162,37 @@ class VariableStorage:
 
     def write(self, token: Token, *, replacing: Token | None = None) -> Token:
         mask(token)
-        kept = self.kept() if replacing is not None else None
-        signed_in = SignedIn("", 0, self._clock()) if replacing is None else None
-        if kept is not None and replacing is not None and kept.began_with == self._mark:
-            signed_in = kept.signed_in
+        if replacing is None:
+            signed_in = SignedIn("", 0, self._clock())
+            self._keep(Kept(token, self._mark, signed_in, self._earlier()))
+            return token
+        stored = self._stored()
+        if stored is None or (replacing.refresh == self._seed and self._begins_after(stored)):
+            self._keep(Kept(token, self._mark, earlier=self._earlier()))
+            return token
+        kept = self._opened(stored)
+        if kept.token.refresh != replacing.refresh:
             began_at = token.issued_at - TOKEN_TIMEOUT[1]
-            if kept.token.refresh != replacing.refresh and signed_in and signed_in.at > began_at:
-                # A person signed in while the refresh was under way; that ended the chain we come with.
+            if kept.began_with != self._mark or (kept.signed_in and kept.signed_in.at > began_at):
+                # Another chain began, or a person signed in, while the refresh was under way.
                 return kept.token
-        self._keep(Kept(token, self._mark, signed_in))
+        self._keep(replace(kept, token=token))
         return token
+
+    def _begins_after(self, stored: _Stored) -> bool:
+        """Whether the connection's refresh token is newer than what is stored; a waiting trigger may hold an older."""
+        return self._mark is not None and self._mark != stored.began_with and self._mark not in stored.earlier
+
+    def _earlier(self) -> tuple[str, ...]:
+        """Return the marks that a chain that begins now leaves behind."""
+        try:
+            stored = self._stored()
+        except ExactTokenError:
+            return ()
+        if stored is None:
+            return ()
+        behind = (*stored.earlier, stored.began_with)
+        return tuple(mark for mark in dict.fromkeys(behind) if mark and mark != self._mark)[-EARLIER:]
 
     def note_user(self, token: Token, user: str, divisions: int) -> None:
         """Remember who signed in, unless another sign-in or a refresh has replaced the token meanwhile."""

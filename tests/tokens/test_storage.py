@@ -45,3 +45,47 @@ def test_a_sign_in_wins_over_a_late_refresh_before_it_is_known_who_it_was(now):
     storage.write(new)
     assert storage.write(pair("late", now), replacing=old) == new
     assert storage.read() == new
+
+
+def test_a_process_that_holds_the_connection_without_its_refresh_token_goes_on_with_the_chain(now):
+    kept_by(now, "seed").write(pair("first", now - 601), replacing=Token.to_begin_with("seed"))
+    deferred = kept_by(now)
+    deferred.write(pair("second", now), replacing=deferred.read())
+    assert kept_by(now, "seed").read() == pair("second", now)
+
+
+def test_a_process_that_holds_an_earlier_refresh_token_of_the_connection_goes_on_with_the_newer_chain(now):
+    kept_by(now, "seed").write(pair("first", now - 700), replacing=Token.to_begin_with("seed"))
+    kept_by(now, "newer").write(pair("second", now - 601), replacing=Token.to_begin_with("newer"))
+    deferred = kept_by(now, "seed")
+    assert deferred.read() == pair("second", now - 601)
+    deferred.write(pair("third", now), replacing=deferred.read())
+    assert kept_by(now, "newer").read() == pair("third", now)
+    assert kept_by(now, "newest").read() == Token.to_begin_with("newest")
+
+
+@pytest.mark.parametrize("seed", [None, "seed"])
+def test_a_refresh_that_ends_after_a_newer_chain_began_does_not_replace_it(now, seed):
+    late = kept_by(now, seed)
+    late.write(pair("first", now - 700))
+    first = late.read()
+    kept_by(now, "newer").write(pair("second", now), replacing=Token.to_begin_with("newer"))
+    assert late.write(pair("late", now), replacing=first) == pair("second", now)
+    assert kept_by(now, "newer").read() == pair("second", now)
+
+
+def test_a_refresh_keeps_who_signed_in_and_a_new_refresh_token_does_not(now):
+    storage = kept_by(now)
+    storage.write(pair("first", now - 601))
+    storage.note_user(pair("first", now - 601), "Ann", 2)
+    storage.write(pair("second", now), replacing=storage.read())
+    assert storage.kept().signed_in.user == "Ann"
+    kept_by(now, "seed").write(pair("third", now), replacing=Token.to_begin_with("seed"))
+    assert storage.kept().signed_in is None
+
+
+def test_a_new_refresh_token_wins_over_what_another_client_secret_sealed(now):
+    kept_by(now, "seed").write(pair("first", now - 601))
+    renewed = VariableStorage(KEY, "new secret", seed="newer", clock=lambda: now)
+    renewed.write(pair("second", now), replacing=renewed.read())
+    assert renewed.read() == pair("second", now)
