@@ -6,7 +6,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import quote
@@ -166,7 +166,7 @@ class VariableStorage:
             signed_in = SignedIn("", 0, self._clock())
             self._keep(Kept(token, self._mark, signed_in, self._earlier()))
             return token
-        stored = self._stored()
+        stored = self._stored_surely()
         if stored is None or (replacing.refresh == self._seed and self._begins_after(stored)):
             self._keep(Kept(token, self._mark, earlier=self._earlier()))
             return token
@@ -186,7 +186,7 @@ class VariableStorage:
     def _earlier(self) -> tuple[str, ...]:
         """Return the marks that a chain that begins now leaves behind."""
         try:
-            stored = self._stored()
+            stored = self._stored_surely()
         except ExactTokenError:
             return ()
         if stored is None:
@@ -209,8 +209,12 @@ class VariableStorage:
         stored = self._stored()
         return None if stored is None else self._opened(stored)
 
-    def _stored(self) -> _Stored | None:
-        text = variables.read_surely(self.key, sleep=self._sleep)
+    def _stored_surely(self) -> _Stored | None:
+        """Read with the patience of a write, since a pair that can't be stored without it is lost."""
+        return self._stored(pauses=variables.WRITE_PAUSES)
+
+    def _stored(self, *, pauses: Iterable[float] = variables.READ_PAUSES) -> _Stored | None:
+        text = variables.read_surely(self.key, pauses=pauses, sleep=self._sleep)
         if text is None:
             return None
         try:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from airflow_provider_exact.client.errors import ExactTransportError
+from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
 from airflow_provider_exact.tokens import lease as lease_room
 from airflow_provider_exact.tokens import storage as storage_room
 from airflow_provider_exact.tokens import variables
@@ -100,6 +100,33 @@ def test_a_read_that_fails_once_is_not_taken_for_nobody_signed_in(exact, channel
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
+def test_reads_that_fail_for_long_are_no_reason_to_sign_in(exact, channel):
+    channel.fail["GetVariable"] = 10_000
+    with pytest.raises(ExactTransportError, match="did not read the Variable 'exact_online_token__"):
+        exact.store.get()
+    assert exact.emulator.count(endpoint="oauth2/token") == 0
+
+
+def test_a_variable_that_is_not_there_is_believed_at_once(exact, channel):
+    del channel.kept[KEY]
+    with pytest.raises(ExactTokenError, match="Nobody has signed in yet"):
+        exact.store.get()
+    assert exact.slept == []
+
+
+def test_a_database_that_fails_is_no_reason_to_sign_in(server, monkeypatch):
+    from airflow.models import Variable
+    from sqlalchemy.exc import OperationalError
+
+    def fail(*_args, **_options):
+        raise OperationalError("SELECT", None, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(Variable, "get", lambda *_args, **_options: None)
+    monkeypatch.setattr("sqlalchemy.orm.Session.execute", fail)
+    with pytest.raises(ExactTransportError, match="did not read the Variable"):
+        variables.read_surely(KEY, sleep=lambda _: None)
+
+
 def test_a_claim_that_fails_is_tried_again(exact, channel):
     channel.fail["PutVariable"] = 2
     assert exact.store.get().access
@@ -122,6 +149,19 @@ def test_a_new_pair_is_stored_even_if_airflow_fails_several_times(exact, channel
 
     channel.tried = False
     channel.before = fail_at_the_token
+    token = exact.store.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_new_pair_is_stored_even_if_it_takes_long_to_see_what_it_replaces(exact, channel, monkeypatch):
+    asked = exact.store.grants.transport.send
+
+    def fail_afterwards(request):
+        channel.fail["GetVariable"] = 10
+        return asked(request)
+
+    monkeypatch.setattr(exact.store.grants.transport, "send", fail_afterwards)
     token = exact.store.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
