@@ -111,7 +111,9 @@ class ConnectionSettings:
 
     def storage(self, *, sleep: Callable[[float], None] = time.sleep) -> VariableStorage:
         """Return where the connection's tokens are kept."""
-        return VariableStorage(self.token_key, self.client_secret, seed=self.refresh_token, sleep=sleep)
+        return VariableStorage(
+            self.token_key, self.client_secret, client_id=self.client_id, seed=self.refresh_token, sleep=sleep
+        )
 
     def tokens(self) -> TokenStore:
         """Return the store that calls of this connection take their tokens from."""

@@ -126,6 +126,7 @@ class VariableStorage:
 
     :param key: The token Variable's key.
     :param client_secret: The connection's; whoever does not know it can't read the tokens.
+    :param client_id: The connection's; what Exact refused with another one is asked again.
     :param seed: The connection's own ``refresh_token``. A person put it there, so a new one wins over what is stored.
     """
 
@@ -134,6 +135,7 @@ class VariableStorage:
         key: str,
         client_secret: str,
         *,
+        client_id: str = "",
         seed: str | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -141,6 +143,7 @@ class VariableStorage:
         self.key = key
         self.lease = Lease(lease_key(key), clock=clock, sleep=sleep)
         self._seal = Seal(client_secret)
+        self._app = (client_id, client_secret)
         self._seed = seed or None
         self._mark = fingerprint(seed) if seed else None
         self._clock = clock
@@ -252,9 +255,12 @@ class VariableStorage:
 
     def refusal(self, token: Token) -> Refusal | None:
         noted = self.lease.notes().get("refused")
-        if not isinstance(noted, dict) or noted.get("token") != fingerprint(token.refresh):
+        if not isinstance(noted, dict) or noted.get("asked") != self._asked(token):
             return None
         return Refusal(str(noted.get("why")), float(noted.get("until", 0)), too_early=bool(noted.get("too_early")))
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
-        self.lease.note("refused", {"token": fingerprint(token.refresh), **asdict(refusal)})
+        self.lease.note("refused", {"asked": self._asked(token), **asdict(refusal)})
+
+    def _asked(self, token: Token) -> str:
+        return fingerprint(" ".join((token.refresh, *self._app)))

@@ -33,6 +33,9 @@ def shared_store(
     with _guard:
         if identity not in _stores:
             _stores[identity] = RefreshingTokenStore(
-                VariableStorage(key, grants.client_secret, seed=seed), grants, advice=advice, on_refresh=on_refresh
+                VariableStorage(key, grants.client_secret, client_id=grants.client_id, seed=seed),
+                grants,
+                advice=advice,
+                on_refresh=on_refresh,
             )
         return _stores[identity]

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from airflow_provider_exact.client.errors import ExactRequestError, ExactTransportError
+from airflow_provider_exact.client.errors import ExactRequestError, ExactTokenError, ExactTransportError
 from airflow_provider_exact.connection import ConnectionSettings, known_connections
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
@@ -50,6 +50,18 @@ def test_a_new_refresh_token_in_the_connection_wins_over_what_is_stored(waiting,
     waiting.advance(571)
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
     assert waiting.statistics()["refreshes"] == 2
+
+
+@pytest.mark.parametrize("wrong", ["login", "password"])
+def test_a_corrected_client_id_or_secret_is_tried_at_once(waiting, monkeypatch, wrong):
+    right = app(waiting, refresh_token=ExactOnlineHook().settings.refresh_token)
+    put_connection(monkeypatch, **right | {wrong: "wrong"})
+    for _ in range(2):
+        with pytest.raises(ExactTokenError, match="client id or client secret is wrong"):
+            ExactOnlineHook().get_me()
+    assert waiting.count(endpoint="oauth2/token") == 1
+    put_connection(monkeypatch, **right)
+    assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
 def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch):
