@@ -260,7 +260,11 @@ class VariableStorage:
         return Refusal(str(noted.get("why")), float(noted.get("until", 0)), too_early=bool(noted.get("too_early")))
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
-        self.lease.note("refused", {"asked": self._asked(token), **asdict(refusal)})
+        try:
+            self.lease.note("refused", {"asked": self._asked(token), **asdict(refusal)})
+        except variables.VariableWriteError as error:
+            # What Exact said is worth more than that the next one need not ask.
+            log.warning("Could not note that Exact refused a refresh: %s", error)
 
     def _asked(self, token: Token) -> str:
         return fingerprint(" ".join((token.refresh, *self._app)))

@@ -190,6 +190,17 @@ def test_a_lease_that_cannot_be_given_back_does_not_fail_the_call(exact, channel
     assert exact.store.get().access
 
 
+def test_a_refusal_that_cannot_be_noted_is_still_told(exact, channel):
+    def fail_at_the_note(message):
+        if type(message).__name__ == "PutVariable" and "refused" in message.value:
+            channel.fail["PutVariable"] = 1
+
+    channel.before = fail_at_the_note
+    exact.emulator.sign_in()
+    with pytest.raises(ExactTokenError, match="newer one of the same user"):
+        exact.store.get()
+
+
 def test_reads_and_writes_of_two_seconds_lose_nothing(exact, channel, monkeypatch):
     passed = []
     channel.before = lambda message: passed.append(2.0)
