@@ -224,15 +224,19 @@ class RefreshingTokenStore:
         """
         if not self.storage.can_write:
             raise ExactTransportError("This process could not store the tokens, so it signs nobody in.")
-        with self._one_thread:
-            give_up_at = self.clock() + SIGN_IN_PATIENCE
+        # A code lives a minute or three: rather go on beside a stuck refresher than lose it.
+        give_up_at = self.clock() + SIGN_IN_PATIENCE
+        is_alone = self._one_thread.acquire(timeout=SIGN_IN_PATIENCE)
+        try:
             while True:
                 with self.storage.try_lock() as locked:
-                    # A code lives a minute or three: rather go on beside a stuck refresher than lose it.
                     if locked or self.clock() >= give_up_at:
                         self._held = self._traded(lambda: self.grants.exchange(code, redirect_uri))
                         return self._held
                 self.sleep(POLL_INTERVAL)
+        finally:
+            if is_alone:
+                self._one_thread.release()
 
     def _serves(self, token: Token, refused: Token | None) -> bool:
         return token.is_fresh(self.clock()) and (refused is None or token.access != refused.access)

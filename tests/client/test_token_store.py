@@ -12,6 +12,8 @@ from airflow_provider_exact.client.auth import Token
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTokenError, ExactTransportError
 from airflow_provider_exact.client.token_store import FixedTokenStore, MemoryStorage
 
+REDIRECT_URI = "http://127.0.0.1:9/callback"
+
 
 def refreshes(exact):
     """Return how many refreshes succeeded, and how many calls the token endpoint saw."""
@@ -102,6 +104,28 @@ def test_after_a_401_a_sign_in_that_is_under_way_is_waited_for(exact):
         assert store.get(refused=old).access == new.access
     assert works(exact, new)
     assert refreshes(exact) == (0, 0)
+
+
+def test_a_sign_in_goes_on_beside_a_thread_that_waits_for_a_refresher(exact, monkeypatch):
+    monkeypatch.setattr(token_store, "SIGN_IN_PATIENCE", 0)
+    store = exact.store()
+    old = store.get()
+    waits, go_on = threading.Event(), threading.Event()
+
+    def sleep(_seconds):
+        waits.set()
+        assert go_on.wait(20)
+
+    store.sleep = sleep
+    with ThreadPoolExecutor(1) as pool, store.storage.try_lock():
+        waiting = pool.submit(store.get, refused=old)
+        assert waits.wait(60)
+        try:
+            new = store.sign_in(exact.code(REDIRECT_URI), REDIRECT_URI)
+        finally:
+            go_on.set()
+        assert waiting.result() == new
+    assert works(exact, new)
 
 
 def test_of_many_threads_with_an_expired_token_one_refreshes(exact):
@@ -234,9 +258,8 @@ def test_a_refresh_that_is_interrupted_still_stores_its_pair(exact, interrupted)
 
 
 def test_a_sign_in_that_is_interrupted_still_stores_its_pair(exact, interrupted):
-    redirect_uri = "http://127.0.0.1:9/callback"
     with pytest.raises(KeyboardInterrupt):
-        interrupted.sign_in(exact.code(redirect_uri), redirect_uri)
+        interrupted.sign_in(exact.code(REDIRECT_URI), REDIRECT_URI)
     assert works(exact, interrupted.get())
 
 
