@@ -209,8 +209,11 @@ class RefreshingTokenStore:
         if not self._one_thread.acquire(blocking=not can_go_on) and held is not None:
             return held
         try:
-            self._held = self._current(refused)
-            return self._held
+            # Whoever was waited for may have brought one.
+            held = self._held
+            if held is None or not self._serves(held, refused):
+                held = self._held = self._current(refused)
+            return held
         finally:
             self._one_thread.release()
 

@@ -128,8 +128,10 @@ def test_a_sign_in_goes_on_beside_a_thread_that_waits_for_a_refresher(exact, mon
     assert works(exact, new)
 
 
-def test_of_many_threads_with_an_expired_token_one_refreshes(exact):
+def test_of_many_threads_with_an_expired_token_one_refreshes_and_only_that_one_reads(exact):
     store = exact.store()
+    reads, read = [], store.storage.read
+    store.storage.read = lambda: reads.append(1) or read()
     exact.advance(601)
     together = threading.Barrier(32)
 
@@ -141,6 +143,7 @@ def test_of_many_threads_with_an_expired_token_one_refreshes(exact):
         tokens = {future.result() for future in [pool.submit(ask) for _ in range(32)]}
     assert len(tokens) == 1
     assert refreshes(exact) == (1, 1)
+    assert len(reads) == 2
 
 
 def test_while_the_old_token_is_alive_nobody_waits_for_the_refresher(exact):
