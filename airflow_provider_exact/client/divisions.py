@@ -33,12 +33,13 @@ def chosen(
     Return the divisions that meet all of the choices, ordered by their code.
 
     :param country: One or more country codes, such as ``NL``.
-    :param name: One or more texts of which the division's ``Description`` holds one, in any letter case.
+    :param name: A text, or a list of texts, of which the division's ``Description`` holds one, in any letter case;
+        a comma is part of the text.
     :param code: One or more division numbers.
     :raises ExactRequestError: a division that ``code`` names is not among the rows.
     """
     countries = {text.casefold() for text in _texts(country)}
-    words = [text.casefold() for text in _texts(name)]
+    words = [text.casefold() for text in _texts([name] if isinstance(name, str) else name)]
     codes = {whole_number("code", text) for text in _texts(code)}
     found = {row["Code"]: dict(row) for row in rows}
     if missing := sorted(number for number in codes if number is not None and number not in found):

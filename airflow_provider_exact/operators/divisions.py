@@ -23,7 +23,7 @@ class ExactOnlineListDivisionsOperator(ExactOnlineOperator):
     :param source: Which list: ``system/Divisions`` (all that the user may see, across licences),
         ``system/AllDivisions`` (all of the licence) or ``hrm/Divisions`` (of the licence, for HR).
     :param country: Only divisions of this country, as a code (``"NL"``) or several.
-    :param name: Only divisions whose name (``Description``) holds this text, in any letter case, or one of several.
+    :param name: Only divisions whose name (``Description``) holds this text, in any letter case, or one of a list.
     :param code: Only the divisions of this number or these; one that is not there fails the task.
     :param select: The fields to return, as a list or separated by commas.
     """

@@ -23,6 +23,8 @@ ROWS = [
         ({"country": "NL, BE"}, [1, 3]),
         ({"name": "LICHT"}, [1, 3]),
         ({"name": ["shop", "hold"]}, [2, 3]),
+        ({"name": "shop, hold"}, []),
+        ({"name": ""}, [1, 2, 3]),
         ({"code": 3}, [3]),
         ({"code": ["3", 1]}, [1, 3]),
         ({"code": "3,1", "country": "BE"}, [3]),

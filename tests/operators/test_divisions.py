@@ -40,6 +40,18 @@ def test_they_are_chosen_by_templates(connection):
     assert connection.calls()[-1]["endpoint"] == "hrm/Divisions"
 
 
+def test_a_name_with_a_comma_is_one_name_and_a_template_may_render_a_list(connection):
+    def named(name, **params):
+        with DAG("d", schedule=None, render_template_as_native_obj=True):
+            choose = ExactOnlineListDivisionsOperator(task_id="divisions", name=name)
+        return [division["Code"] for division in run(choose, params=params)]
+
+    assert named("Techniek, B.V.") == []
+    everything = [division["Code"] for division in run(ExactOnlineListDivisionsOperator(task_id="divisions"))]
+    assert named("{{ params.names }}", names=["Techniek", "B.V."]) == named(["techniek", "b.v."]) != []
+    assert set(named("Techniek")) < set(everything)
+
+
 def test_a_division_that_is_not_granted_fails_the_task_by_its_number(connection):
     with pytest.raises(AirflowFailException, match="code: 424242 is not among"):
         run(ExactOnlineListDivisionsOperator(task_id="divisions", code=424242))
