@@ -111,7 +111,7 @@ class Creations:
         """
         Create many records, as far as they let themselves be created.
 
-        What was created before, by an earlier try, is not looked at again.
+        What was created before, by an earlier try, is not looked at again, also where its row has other data by now.
 
         :raises ExactError: something that is not a row's own fault; what is created until then is remembered.
         """
@@ -129,12 +129,28 @@ class Creations:
                 creations.append(None)
                 failed[place] = error
         self._recall(creations)
+        self._leave_changed(creations, failed)
         try:
             self._create_all(creations, failed)
         finally:
             self._keep()
         entries = self._notes.entries
         return Made(sum(map(_is_done, entries)), [_key(entry) for entry in entries], failed)
+
+    def _leave_changed(self, creations: Sequence[Creation | None], failed: dict[int, ExactError]) -> None:
+        """Warn of rows whose record was made of other data; what is wrong with these rows now is no failure."""
+        changed: list[str] = []
+        for place, (entry, mark) in enumerate(zip(self._notes.entries, _marks(creations), strict=True)):
+            if entry is not None and _is_done(entry) and entry.mark != mark:
+                changed.append(f"data[{place}] ({entry.key})")
+                failed.pop(place, None)
+        if changed:
+            log.warning(
+                "This task created records before, of other data than their rows have now, and leaves them as they "
+                "are: %s%s. Update them. A new record takes a row behind those that were there.",
+                ", ".join(changed[:MOST_TOLD]),
+                " and others" if len(changed) > MOST_TOLD else "",
+            )
 
     def _create_all(self, creations: list[Creation | None], failed: dict[int, ExactError]) -> None:
         refused = broken = 0
@@ -169,7 +185,7 @@ class Creations:
         notes = self._memory.read() if self._memory is not None else None
         if notes is None or notes.where != where:
             notes = Notes(where)
-        self._notes = notes.arranged(["" if creation is None else mark_of(creation.record) for creation in creations])
+        self._notes = notes.arranged(_marks(creations))
 
     def _create(self, place: int, creation: Creation) -> dict[str, Any]:
         entries = self._notes.entries
@@ -215,6 +231,10 @@ class Creations:
             return {endpoint.key[0].name: entry.key} if endpoint.key else {}
         wanted = query.key_filter(endpoint, entry.key)
         return next(self.client.list_records(endpoint.path, filter=wanted, top=1), None)
+
+
+def _marks(creations: Sequence[Creation | None]) -> list[str]:
+    return ["" if creation is None else mark_of(creation.record) for creation in creations]
 
 
 def _is_done(entry: Entry | None) -> bool:

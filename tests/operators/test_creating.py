@@ -205,6 +205,26 @@ def test_many_records_go_on_behind_a_refused_one_and_a_cleared_task_does_the_res
     assert connection.count(method="POST", endpoint=ACCOUNTS, status=201) == 4
 
 
+def test_rows_of_other_data_than_their_records_are_left_and_told(connection, context, caplog):
+    keys = create([{"Name": "Once 1"}, {"Name": "Once 2"}]).execute(context)
+    assert create([{"Name": "Once 1"}, {"Name": "Once 3"}]).execute(context) == keys
+    assert "created records before, of other data than their rows have now" in caplog.text
+    assert f"data[1] ({keys[1]})." in caplog.text
+    assert set(names()) == {"Once 1", "Once 2"}
+    caplog.clear()
+    assert create([{"Name": "Once 1"}, {"Name": "Once 2"}, {"Name": "Once 3"}]).execute(context)[:2] == keys
+    assert caplog.text == ""
+    assert set(names()) == {"Once 1", "Once 2", "Once 3"}
+
+
+def test_a_row_that_went_wrong_after_its_record_was_created_is_no_failure(connection, context, caplog):
+    keys = create([{"Name": "Once"}]).execute(context)
+    assert create([{"Nmae": "Once"}]).execute(context) == keys
+    assert f"data[0] ({keys[0]})." in caplog.text
+    with pytest.raises(AirflowFailException, match=r"1 of 2 records .* are created, 1 failed\. "):
+        create([{"Nmae": "Once"}, {"Nmae": "Other"}]).execute(context)
+
+
 @pytest.mark.parametrize(("status", "calls"), [(400, 5), (403, 1)])
 def test_many_records_stop_before_exact_blocks_the_app(connection, context, status, calls):
     connection.fault("status", method="POST", endpoint=ACCOUNTS, status=status, times=0)
