@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_exact.client import query
 from airflow_provider_exact.client.errors import ExactRequestError, ExactResponseError
 from airflow_provider_exact.client.files import Source, safe_name, written
+from airflow_provider_exact.client.serialisation import to_guid
 from airflow_provider_exact.client.transport import Request
 
 if TYPE_CHECKING:
@@ -51,9 +52,15 @@ def upload_attachment(
     return without_file(client.create_record(ATTACHMENTS, fields, division=division, verify=verify))
 
 
-def attachment_fields(document: object, content: object, filename: str | None) -> dict[str, Any]:
-    """Return the fields of an attachment to create; see :func:`upload_attachment`."""
-    source = Source.of(content, "content")
+def attachment_fields(
+    document: object, content: object, filename: str | None, *, argument: str = "content"
+) -> dict[str, Any]:
+    """
+    Return the fields of an attachment to create; see :func:`upload_attachment`.
+
+    :param argument: What the caller calls the content, for messages.
+    """
+    source = Source.of(content, argument)
     name = filename or source.name
     if not name:
         raise ExactRequestError("filename: bytes have no name of their own, so give one.")
@@ -119,7 +126,8 @@ def _found(client: ExactClient, attachment: object, division: int | str | None) 
         return attachment.strip(), ""
     record = attachment
     if not isinstance(record, Mapping):
-        record = client.get_record(ATTACHMENTS, record, select="ID,FileName,Url", division=division)
+        key = to_guid("attachment", attachment)
+        record = client.get_record(ATTACHMENTS, key, select="ID,FileName,Url", division=division)
     url = record.get("Url")
     if not url:
         raise ExactRequestError(f"attachment: the record of {record.get('FileName') or attachment} has no Url.")

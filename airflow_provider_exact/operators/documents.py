@@ -57,7 +57,7 @@ class ExactOnlineUploadAttachmentOperator(CreatingOperator):
             from airflow_provider_exact.client.documents import attachment_fields, without_file
             from airflow_provider_exact.storage import path_of
 
-            fields = attachment_fields(self.document, path_of(self.path), given(self.filename))
+            fields = attachment_fields(self.document, path_of(self.path), given(self.filename), argument="path")
             record = without_file(self.creations(context).one(fields))
         return self.hand_over(context, f"Attached {self.path} as", record)
 

@@ -122,6 +122,16 @@ def test_what_cannot_be_sent_is_refused_before_the_call(connection, content, fil
     assert connection.count(method="POST") == 0
 
 
+def test_what_is_wrong_is_named_as_the_operators_argument_is(connection, tmp_path):
+    upload = ExactOnlineUploadAttachmentOperator(task_id="up", document=str(uuid4()), path=str(tmp_path / "missing"))
+    with pytest.raises(AirflowFailException, match="^path: .*can't be read"):
+        run(upload)
+    download = ExactOnlineDownloadAttachmentOperator(task_id="down", attachment="12", path=str(tmp_path / "got"))
+    with pytest.raises(AirflowFailException, match="^attachment: expected a GUID"):
+        run(download)
+    assert connection.calls() == []
+
+
 def test_an_attachment_that_is_not_there_fails_for_good(hook, tmp_path):
     down = ExactOnlineDownloadAttachmentOperator(task_id="down", attachment=str(uuid4()), path=str(tmp_path / "got"))
     with pytest.raises(AirflowFailException, match="404"):
