@@ -43,10 +43,7 @@ def literal(field: str, value: object, type_name: str | None) -> str:
     :raises ExactRequestError: the value does not fit; the message names ``field``.
     """
     if value is None:
-        raise ExactRequestError(
-            f"{field}: nothing is known of how Exact Online compares with nothing (null). Leave the field out and look "
-            "at the records that come, or write the filter as OData text."
-        )
+        raise ExactRequestError(f"{field}: a value is needed, not None.")
     match type_name or _type_of(value):
         case "Guid":
             return f"guid'{to_guid(field, value)}'"
@@ -149,6 +146,11 @@ def _is_comparison(wanted: object) -> bool:
 
 def _comparison(prop: Property, operator: str, value: object, *, option: str) -> str:
     word = operator.strip().lower()
+    if value is None:
+        raise ExactRequestError(
+            f"{prop.name}: nothing is known of how Exact Online compares with nothing (null). Leave the field out and "
+            "look at the records that come, or write the filter as OData text."
+        )
     text = literal(prop.name, value, prop.type)
     if word in OPERATORS:
         return f"{prop.name} {OPERATORS[word]} {text}"

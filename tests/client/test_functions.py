@@ -67,6 +67,8 @@ def test_a_function_that_exact_may_have_added_takes_any_parameters():
         ("read/project/HoursByDate", {"chekDate": "2026-01-05"}, "no 'chekDate'. Did you mean checkDate.*DateTime"),
         ("read/project/HoursByDate", None, "needs checkDate. It takes checkDate"),
         ("read/project/HoursById", {"entryId": "12"}, "parameters: entryId: expected a GUID"),
+        ("read/project/HoursById", {"entryId": None}, "parameters: entryId: a value is needed, not None.$"),
+        ("read/logistics/SalesItemPrice", {"itemId": None}, "parameters: itemId: a value is needed, not None.$"),
         ("read/project/HoursById", {"entryId": GUID, "x": 1}, "has no 'x'"),
         ("read/project/HoursById", "entryId=1", "expected a dict"),
         ("crm/Accounts", {"Code": "1"}, "crm/Accounts is not a function.*filter"),
