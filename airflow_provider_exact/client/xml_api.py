@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -105,7 +106,8 @@ def download_xml(
     """
     Yield a topic's records page by page, as they are asked for.
 
-    :param parameters: As Exact's reference of the topic names them, such as ``{"Params_GLAccount": "8000"}``.
+    :param parameters: As Exact's reference of the topic names them, such as ``{"Params_GLAccount": "8000"}``:
+        text, numbers and dates.
     :raises ExactXmlError: Exact answered with an error instead of records.
     """
     request = _request(client, "GET", DOWNLOAD, topic, parameters or {}, division)
@@ -229,9 +231,9 @@ def _request(
 
 
 def _text(name: str, value: object) -> str:
-    """Return a parameter's value; the XML API knows text, numbers and days."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ExactRequestError(f"parameters: {name}: expected text or a number, not {value!r}.")
+    """Return a parameter's value; the XML API knows text, numbers and days (``2026-01-31``)."""
+    if isinstance(value, bool | datetime) or not isinstance(value, str | int | float | date):
+        raise ExactRequestError(f"parameters: {name}: expected text, a number or a date, not {value!r}.")
     return str(value)
 
 

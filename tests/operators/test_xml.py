@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -230,6 +231,15 @@ def test_parameters_choose_what_comes(connection, tmp_path):
     )
     assert run(down, params={"code": "1001"})["records"] == 1
     assert connection.calls()[-1]["query"].endswith("&Params_Account=1001")
+
+
+def test_parameters_are_text_numbers_and_days(connection, hook):
+    days = {"Params_From": date(2026, 1, 31), "Params_To": "2026-02-01", "Params_Year": 2026, "Params_None": None}
+    next(hook.download_xml("GLAccounts", days))
+    sent = "&Params_From=2026-01-31&Params_To=2026-02-01&Params_Year=2026"
+    assert connection.calls()[-1]["query"].endswith(sent)
+    with pytest.raises(ExactRequestError, match="parameters: At: expected text, a number or a date"):
+        hook.download_xml("GLAccounts", {"At": datetime(2026, 1, 31, 9, tzinfo=UTC)})
 
 
 @pytest.mark.parametrize("parameters", [{"topic": "x"}, {"_Division_": 1}, {"TSPaging": "0x1"}, {"a": [1]}, "a=b"])
