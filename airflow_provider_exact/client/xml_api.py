@@ -92,6 +92,7 @@ def upload_xml(client: ExactClient, topic: str, xml: object, *, division: int | 
         raise _unknown(str(error), answer) from error
     if not messages:
         raise _unknown(f"{request}: the answer has no message about any record.", answer)
+    client.usage.records += sum(message.is_done for message in messages)
     _check(messages, request)
     return messages
 
@@ -118,6 +119,7 @@ def download_xml(
         while following is not None:
             call = request if not following else _at(request, following)
             page = _page(client.send(call), call, topic)
+            client.usage.records += len(page.records)
             yield page
             following = page.following
             if following in seen:

@@ -224,6 +224,16 @@ def test_pages_are_fetched_as_they_are_asked_for(connection, hook):
     assert len(connection.calls()) == 1
 
 
+def test_records_up_and_down_are_told_in_what_a_task_used(connection, hook, tmp_path):
+    down = ExactOnlineXmlDownloadOperator(task_id="down", topic="Accounts", path=str(tmp_path / "a.xml"))
+    run(down)
+    assert down.used()["records"] == 150
+    up = ExactOnlineXmlUploadOperator(task_id="up", topic="Accounts", xml=ONE_WRONG)
+    with pytest.raises(AirflowFailException, match="1 stored"):
+        run(up)
+    assert up.used()["records"] == 1
+
+
 def test_parameters_choose_what_comes(connection, tmp_path):
     parameters = {"Params_Account": "{{ params.code }}"}
     down = ExactOnlineXmlDownloadOperator(
