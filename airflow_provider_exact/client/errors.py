@@ -143,7 +143,10 @@ def refusal(response: Response, request: Request) -> ExactError:
         )
         return ExactRequestError(f"{request}: forbidden (403): {hint}.{quote}", status=status)
     if status == 404:
-        return ExactNotFoundError(f"{request}: not found (404).{quote}", status=status)
+        gone = " With missing_ok=True, one that is gone already is fine." if request.method == "DELETE" else ""
+        return ExactNotFoundError(
+            f"{request}: not found (404). Check the key and the endpoint's name.{gone}{quote}", status=status
+        )
     if 300 <= status < 400:
         return ExactResponseError(
             f"{request}: answered with a redirect ({status}), which is not followed. Check the region or Server URL of "

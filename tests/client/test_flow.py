@@ -259,7 +259,7 @@ def test_a_delete_of_nothing_is_an_error():
         (400, {}, b"<html><body>Bad Request</body></html>", ExactRequestError, "refused"),
         (403, {"Reason": "NoDivisionAccess"}, b"", ExactRequestError, "may not see this division"),
         (403, {}, b"", ExactRequestError, "lacks the right"),
-        (404, {}, b"", ExactNotFoundError, "not found"),
+        (404, {}, b"", ExactNotFoundError, r"not found \(404\)\. Check the key and the endpoint's name"),
         (405, {}, b"", ExactRequestError, "405"),
         (302, {"Location": "https://login.test"}, b"", ExactResponseError, "redirect"),
     ],
