@@ -243,11 +243,11 @@ def check_endpoint(endpoint: object) -> None:
     """
     Refuse an endpoint whose form can't be right; whether it exists is looked up when the task runs.
 
-    :raises ExactRequestError: it is empty, lacks its service, or carries a key or query.
+    :raises ExactRequestError: it is empty or no text, lacks its service, or carries a key or query.
     """
-    if not isinstance(endpoint, str) or not is_final(endpoint):
+    if not is_final(endpoint):
         return
-    if "/" not in endpoint.strip(" /") or any(mark in endpoint for mark in "(?&="):
+    if not isinstance(endpoint, str) or "/" not in endpoint.strip(" /") or any(mark in endpoint for mark in "(?&="):
         raise ExactRequestError(
             f"endpoint: expected 'service/Endpoint' such as 'project/TimeTransactions', not {endpoint!r}. "
             "Keys, filters and options have arguments of their own."

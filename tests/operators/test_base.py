@@ -54,6 +54,7 @@ print("LOADED", sys.modules["airflow_provider_exact.client.catalogue"].load.cach
     ("make", "named"),
     [
         (lambda: ExactOnlineListOperator(task_id="t", endpoint=""), "endpoint"),
+        (lambda: ExactOnlineListOperator(task_id="t", endpoint=None), "endpoint"),
         (lambda: ExactOnlineListOperator(task_id="t", endpoint="TimeTransactions"), "endpoint"),
         (lambda: ExactOnlineListOperator(task_id="t", endpoint="project/Projects?$top=1"), "endpoint"),
         (lambda: ExactOnlineGetOperator(task_id="t", endpoint="crm/Accounts(guid'x')", primary_key=KEY), "endpoint"),
