@@ -239,6 +239,32 @@ def check_required(**arguments: object) -> None:
             raise ExactRequestError(f"{name}: a value is needed, not {value!r}.")
 
 
+def check_no_text(wanted: str = "a dict of fields", /, **arguments: object) -> None:
+    """
+    Refuse the text that a template makes of a dict, before it is sent.
+
+    :param wanted: What the arguments take.
+    :raises ExactRequestError: naming the argument and the setting of the Dag that helps.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, str):
+            raise ExactRequestError(
+                f"{name}: expected {wanted}, not the text {value[:80]!r}. If a template made it, set "
+                "render_template_as_native_obj=True on the Dag."
+            )
+
+
+def check_filter(**arguments: object) -> None:
+    """
+    Refuse a dict that a template has made text; OData never begins with a brace.
+
+    :raises ExactRequestError: naming the argument.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            check_no_text("OData text or a dict", **{name: value})
+
+
 def check_endpoint(endpoint: object) -> None:
     """
     Refuse an endpoint whose form can't be right; whether it exists is looked up when the task runs.

@@ -11,6 +11,8 @@ from airflow_provider_exact.client.query import whole_number
 from airflow_provider_exact.operators.base import (
     ExactOnlineOperator,
     check_endpoint,
+    check_filter,
+    check_no_text,
     check_required,
     given,
     is_final,
@@ -75,6 +77,7 @@ class ExactOnlineListOperator(ExactOnlineOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         with self.calling(context):
             top, most = bounds(self.top, self.max_records)
+            check_filter(filter=self.filter)
             found: list[dict[str, Any]] = self.kept.get("records", [])
             pages = self.hook.list_pages(
                 self.endpoint,
@@ -149,6 +152,7 @@ class ExactOnlineGetOperator(ExactOnlineOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         select, expand = given(self.select), given(self.expand)
         with self.calling(context):
+            check_no_text(match=self.match)
             if self.match is None:
                 check_required(primary_key=given(self.primary_key))
                 record = self.hook.get_record(self.endpoint, self.primary_key, select=select, expand=expand)
@@ -191,10 +195,11 @@ class ExactOnlineCreateOperator(CreatingOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | list[Any]:
         with self.calling(context):
+            check_no_text("a dict of fields or a list of those", data=self.data)
             self.check_division()
             if isinstance(self.data, Mapping):
                 record = self.creations(context).one(self.data)
-            elif isinstance(self.data, Sequence) and not isinstance(self.data, str):
+            elif isinstance(self.data, Sequence):
                 return self._create_all(context, self.data)
             else:
                 raise ExactRequestError(f"data: expected a dict of fields or a list of those, not {self.data!r}.")
@@ -234,6 +239,7 @@ class ExactOnlineUpdateOperator(ExactOnlineWriteOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         with self.calling(context):
             check_required(primary_key=given(self.primary_key))
+            check_no_text(data=self.data)
             self.check_division()
             record = self.hook.update_record(self.endpoint, self.primary_key, self.data)
         return self.hand_over(context, "Updated", record, primary_key=self.primary_key)
@@ -315,6 +321,7 @@ class ExactOnlineFunctionOperator(ExactOnlineOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         with self.calling(context):
             top, most = bounds(self.top, self.max_records)
+            check_no_text("a dict", parameters=self.parameters)
             records = self.hook.call_function(self.endpoint, self.parameters, select=given(self.select), top=top)
             found = list(islice(records, most + 1))
             if len(found) > most:

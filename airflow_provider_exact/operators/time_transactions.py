@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.client.serialisation import to_guid
-from airflow_provider_exact.client.time_transactions import CHARGED_TO
+from airflow_provider_exact.client.serialisation import to_guid, to_json
+from airflow_provider_exact.client.time_transactions import CHARGED_TO, TYPES
 from airflow_provider_exact.client.time_transactions import hour_status as status_number
 from airflow_provider_exact.operators.base import (
+    check_no_text,
     check_required,
     given,
     is_final,
@@ -97,6 +98,7 @@ class _TimeTransactionOperator(ExactOnlineWriteOperator):
 
         :raises ExactRequestError: a field is given twice, or ``data`` is not a dict.
         """
+        check_no_text(data=self.data)
         if self.data is not None and not isinstance(self.data, Mapping):
             raise ExactRequestError(f"data: expected a dict of fields, not {type(self.data).__name__}.")
         data = dict(self.data or {})

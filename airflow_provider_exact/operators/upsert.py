@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.operators.base import check_endpoint, check_required
+from airflow_provider_exact.operators.base import check_endpoint, check_no_text, check_required
 from airflow_provider_exact.operators.writing import ExactOnlineWriteOperator
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ class ExactOnlineUpsertOperator(ExactOnlineWriteOperator):
 
     def execute(self, context: Context) -> Any:
         with self.calling(context):
+            check_no_text("a dict of fields or a list of those", data=self.data)
             self.check_division()
-            if isinstance(self.data, Sequence) and not isinstance(self.data, str):
+            if isinstance(self.data, Sequence):
                 return self._upsert_all(list(self.data))
             done = self.hook.upsert_record(self.endpoint, self.data, self.match)
         return self.hand_over(context, done.outcome.capitalize(), done.record)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_exact.client.errors import ExactError, ExactRequestError, ExactTransportError, ExactXmlError
-from airflow_provider_exact.operators.base import ExactOnlineOperator, check_required, given
+from airflow_provider_exact.operators.base import ExactOnlineOperator, check_no_text, check_required, given
 from airflow_provider_exact.operators.writing import ExactOnlineWriteOperator
 from airflow_provider_exact.storage import path_of
 
@@ -115,6 +115,7 @@ class ExactOnlineXmlDownloadOperator(ExactOnlineOperator):
             from airflow_provider_exact.client.xml_api import save_xml
 
             check_required(path=given(self.path))
+            check_no_text("a dict", parameters=given(self.parameters))
             path = path_of(self.path)
             pages = self.hook.download_xml(self.topic, given(self.parameters))
             count = save_xml(pages, self.topic, path)

@@ -30,6 +30,7 @@ from airflow_provider_exact.operators.base import (
     ExactOnlineOperator,
     added,
     check_endpoint,
+    check_filter,
     check_required,
     given,
     is_final,
@@ -166,6 +167,7 @@ class ExactOnlineRecordSensor(ExactOnlineOperator, BaseSensorOperator):
         primary_key = given(self.primary_key)
         if self.primary_key is not None:
             check_required(primary_key=primary_key)
+        check_filter(filter=self.filter, condition=self.condition)
         text = query.all_of(
             query.key_filter(endpoint, primary_key) if primary_key is not None else None,
             query.filter_text(endpoint, given(self.filter)),

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.operators.base import ExactOnlineOperator, check_endpoint, given, is_final
+from airflow_provider_exact.operators.base import (
+    ExactOnlineOperator,
+    check_endpoint,
+    check_filter,
+    check_no_text,
+    given,
+    is_final,
+)
 from airflow_provider_exact.transfers.outlets import declare
 
 if TYPE_CHECKING:
@@ -142,6 +149,8 @@ class ExactOnlineTransfer(ExactOnlineOperator):
         """
         from airflow_provider_exact.extract.sources import make_plan
 
+        check_filter(filter=self.filter)
+        check_no_text("a dict of types", types=given(self.types))
         return make_plan(
             self.endpoint,
             division=division,

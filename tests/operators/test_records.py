@@ -18,10 +18,15 @@ from airflow_provider_exact.operators.records import (
     ExactOnlineListOperator,
     ExactOnlineUpdateOperator,
 )
+from airflow_provider_exact.operators.time_transactions import ExactOnlineUpdateTimeTransactionOperator
+from airflow_provider_exact.operators.upsert import ExactOnlineUpsertOperator
+from airflow_provider_exact.sensors.records import ExactOnlineRecordSensor
+from airflow_provider_exact.transfers.to_file import ExactOnlineToFileOperator
 from tests.waiting import wait_in_no_time
 
 HOURS = "project/TimeTransactions"
 PROJECTS = "project/Projects"
+KEY = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 
 
 def run(operator, **context):
@@ -342,3 +347,34 @@ def test_an_expired_token_fails_for_good_and_is_shown_nowhere(connection, caplog
     assert token not in str(failed.value)
     assert token not in repr(failed.value.__cause__)
     assert token not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("operator", "named"),
+    [
+        (lambda **fields: ExactOnlineListOperator(**fields, filter="{{ params.fields }}"), "filter"),
+        (lambda **fields: ExactOnlineGetOperator(**fields, match="{{ params.fields }}"), "match"),
+        (lambda **fields: ExactOnlineCreateOperator(**fields, data="{{ params.fields }}"), "data"),
+        (lambda **fields: ExactOnlineUpdateOperator(**fields, primary_key=KEY, data="{{ params.fields }}"), "data"),
+        (lambda **fields: ExactOnlineUpsertOperator(**fields, match="Code", data="{{ params.fields }}"), "data"),
+        (lambda **fields: ExactOnlineFunctionOperator(**fields, parameters="{{ params.fields }}"), "parameters"),
+        (lambda **fields: ExactOnlineRecordSensor(**fields, condition="{{ params.fields }}"), "condition"),
+        (
+            lambda endpoint, **fields: ExactOnlineUpdateTimeTransactionOperator(
+                **fields, time_transaction_id=KEY, data="{{ params.fields }}"
+            ),
+            "data",
+        ),
+        (
+            lambda **fields: ExactOnlineToFileOperator(**fields, path="out", filter="{{ params.fields }}"),
+            "filter",
+        ),
+    ],
+)
+def test_a_dict_that_a_template_made_text_is_refused_with_what_to_set(connection, operator, named):
+    made = operator(task_id="t", endpoint=PROJECTS)
+    with pytest.raises(
+        AirflowFailException, match=f"^{named}: expected .* not the text .*render_template_as_native_obj"
+    ):
+        run(made, params={"fields": {"Name": "x"}})
+    assert connection.calls() == []
