@@ -23,6 +23,17 @@ class HourStatus(IntEnum):
 
 WRITABLE_STATUSES = (HourStatus.DRAFT, HourStatus.REJECTED, HourStatus.SUBMITTED)
 CHARGED_TO = ("Account", "Project", "Subscription")
+# As in the catalogue, which takes long to load while a Dag is parsed; what is not here is text.
+TYPES = {
+    **dict.fromkeys(
+        (*CHARGED_TO, "Item", "Employee", "Activity", "Attachment", "SubscriptionAccount"),
+        "Guid",
+    ),
+    **dict.fromkeys(("Date", "StartTime", "EndTime"), "DateTime"),
+    "Quantity": "Double",
+    "EntryNumber": "Int32",
+    "SkipValidation": "Boolean",
+}
 
 
 def hour_status(value: object) -> int:

@@ -109,10 +109,16 @@ class _TimeTransactionOperator(ExactOnlineWriteOperator):
                 raise ExactRequestError(f"{field}: given as {argument} and again in data; leave one of them out.")
         return {**arguments, **data}
 
-    def _check_status(self, hour_status: object) -> None:
-        """Refuse an unknown status while the Dag is parsed, when it is already known."""
-        if is_final(hour_status):
-            status_number(hour_status)
+    def _check_final(self) -> None:
+        """Refuse an argument of another type while the Dag is parsed, when it is already known."""
+        arguments = self._arguments()
+        for argument, field in FIELDS.items():
+            if field not in arguments or not is_final(value := arguments[field]):
+                continue
+            if field == "HourStatus":
+                status_number(value)
+            else:
+                to_json(argument, value, TYPES.get(field, "String"))
 
 
 class ExactOnlineCreateTimeTransactionOperator(CreatingOperator, _TimeTransactionOperator):
@@ -192,8 +198,7 @@ class ExactOnlineCreateTimeTransactionOperator(CreatingOperator, _TimeTransactio
         self.skip_validation = skip_validation
         self.data = data
         check_required(item=item, quantity=quantity)
-        if hour_status is not None:
-            self._check_status(hour_status)
+        self._check_final()
         if data is None or isinstance(data, Mapping):
             self._check_charged()
 
@@ -277,7 +282,9 @@ class ExactOnlineUpdateTimeTransactionOperator(_TimeTransactionOperator):
         texts = {name: value for name in FIELDS if isinstance(value := getattr(self, name), str)}
         self._templates = {name for name, text in texts.items() if not is_final(text)}
         check_required(time_transaction_id=time_transaction_id)
-        self._check_status(hour_status)
+        if is_final(time_transaction_id):
+            to_guid("time_transaction_id", time_transaction_id)
+        self._check_final()
         if data is None or isinstance(data, Mapping):
             self._changes()
 

@@ -12,6 +12,7 @@ from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_exact.client import catalogue
 from airflow_provider_exact.client.errors import ExactRequestError
+from airflow_provider_exact.client.time_transactions import TYPES
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.operators.time_transactions import (
     ENDPOINT,
@@ -59,6 +60,7 @@ def ids(connection):
 
 
 def test_every_writable_field_has_an_argument_or_is_left_to_data():
+    assert {prop.name: prop.type for prop in catalogue.resolve(ENDPOINT).properties if prop.name in TYPES} == TYPES
     writable = {prop.name for prop in catalogue.resolve(ENDPOINT).properties if "c" in prop.access}
     assert set(FIELDS.values()) == writable - LEFT_TO_DATA
     for operator in (ExactOnlineCreateTimeTransactionOperator, ExactOnlineUpdateTimeTransactionOperator):
@@ -168,6 +170,12 @@ def test_a_status_is_named_or_numbered(connection, ids, status, number):
         ({"project": KEY, "item": None}, "item"),
         ({"project": KEY, "quantity": None}, "quantity"),
         ({"project": KEY, "quantity": ""}, "quantity"),
+        ({"project": KEY, "quantity": "7,5"}, "^quantity: expected a number"),
+        ({"project": "P00001"}, "^project: expected a GUID"),
+        ({"project": KEY, "date": "31-01-2026"}, "^date: expected a date"),
+        ({"project": KEY, "notes": 5}, "^notes: expected text"),
+        ({"project": KEY, "entry_number": 1.5}, "^entry_number: expected a whole number"),
+        ({"project": KEY, "skip_validation": "perhaps"}, "^skip_validation: expected true or false"),
     ],
 )
 def test_a_wrong_entry_is_refused_while_the_dag_is_parsed(arguments, named):
@@ -188,9 +196,9 @@ def test_what_an_entry_is_booked_on_may_come_in_data():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"project": "P00001"}, "Project"),
-        ({"project": KEY, "quantity": "many"}, "Quantity"),
-        ({"project": KEY, "date": "31-01-2026"}, "Date"),
+        ({"project": "{{ params.wrong }}"}, "Project"),
+        ({"project": KEY, "quantity": "{{ params.wrong }}"}, "Quantity"),
+        ({"project": KEY, "date": "{{ params.wrong }}"}, "Date"),
         ({"project": "{{ params.nothing }}"}, "Account, Project, Subscription"),
         ({"project": KEY, "item": "{{ params.nothing }}"}, "Item"),
         ({"project": KEY, "hour_status": "{{ params.status }}"}, "HourStatus"),
@@ -202,7 +210,7 @@ def test_what_an_entry_is_booked_on_may_come_in_data():
 def test_a_wrong_entry_that_only_the_run_shows_is_never_sent(connection, arguments, named):
     operator = create(**{"item": KEY, "quantity": 1, **arguments})
     with pytest.raises(AirflowFailException, match=named):
-        run(operator, params={"nothing": None, "status": "final"})
+        run(operator, params={"nothing": None, "status": "final", "wrong": "31-01-2026"})
     assert connection.calls() == []
 
 
@@ -228,6 +236,9 @@ def test_an_update_sends_only_what_is_given(connection, ids):
         ({"notes": "x", "time_transaction_id": None}, "time_transaction_id"),
         ({"hour_status": "processing"}, "HourStatus: 14"),
         ({"hour_status": None}, "HourStatus: None is not a status"),
+        ({"notes": "x", "time_transaction_id": "17"}, "^time_transaction_id: expected a GUID"),
+        ({"quantity": "sNaN"}, "^quantity: expected a number"),
+        ({"item": ""}, "^item: expected a GUID"),
         ({"quantity": 1, "data": {"Quantity": 2}}, "Quantity: given as quantity"),
     ],
 )
@@ -243,15 +254,15 @@ def test_a_wrong_change_is_refused_while_the_dag_is_parsed(arguments, named):
         ({"item": None}, "Item"),
         ({"data": {"Modified": "2026-01-01"}}, "Modified"),
         ({"notes": "x", "time_transaction_id": "{{ params.nothing }}"}, "time_transaction_id"),
-        ({"notes": "x", "time_transaction_id": "17"}, "^time_transaction_id: expected a GUID"),
+        ({"notes": "x", "time_transaction_id": "{{ params.wrong }}"}, "^time_transaction_id: expected a GUID"),
         ({"data": {"HourStatus": None}}, "HourStatus: None"),
-        ({"quantity": "sNaN"}, "Quantity: expected a number"),
+        ({"quantity": "{{ params.wrong }}"}, "Quantity: expected a number"),
     ],
 )
 def test_a_wrong_change_that_only_the_run_shows_is_never_sent(connection, arguments, named):
     operator = update(**{"time_transaction_id": KEY, **arguments})
     with pytest.raises(AirflowFailException, match=named):
-        run(operator, params={"nothing": None})
+        run(operator, params={"nothing": None, "wrong": "sNaN"})
     assert connection.calls() == []
 
 
