@@ -53,16 +53,27 @@ class NeedToken:
 
 
 @dataclass(frozen=True)
+class GiveUp:
+    """Tell the store that Exact refuses a token also when asked again, as the error says."""
+
+    token: Token
+    error: ExactTokenError
+
+
+@dataclass(frozen=True)
 class Send:
     request: Request
 
 
 @dataclass(frozen=True)
 class Wait:
+    """``keeps_turn``: nobody else may call meanwhile, since they would use the token that was just refused."""
+
     seconds: float
+    keeps_turn: bool = False
 
 
-Step = NeedToken | Send | Wait
+Step = NeedToken | GiveUp | Send | Wait
 Flow = Generator[Step, Any, T]
 
 
@@ -122,9 +133,7 @@ def call(
                 refused_tokens += 1
                 continue
             case Response(status=401):
-                raise ExactTokenError(
-                    f"{request}: Exact Online refuses the access token, also when asked again. {advice}", status=401
-                )
+                raise (yield from _given_up(token, request, advice))
             case Response(status=404) if request.method == "DELETE" and perhaps_done:
                 # An earlier attempt deleted it; only its answer was lost.
                 return Response(204)
@@ -154,9 +163,19 @@ def _token(refused: Token | None, jitter: Callable[[], float]) -> Flow[Token]:
     if not _is_news(token, refused):
         # The refused token is as new as can be. Gateways lag behind each other: one more try, a little later, with what
         # is stored then.
-        yield Wait(1.0 + jitter())
+        yield Wait(1.0 + jitter(), keeps_turn=True)
         token = yield NeedToken(refused)
     return token
+
+
+def _given_up(token: Token, request: Request, advice: str) -> Flow[ExactTokenError]:
+    error = ExactTokenError(
+        f"{request}: Exact Online refuses the access token, also when asked again. Probably somebody signed in "
+        f"elsewhere with the same app and user, such as for a second Airflow. {advice}",
+        status=401,
+    )
+    yield GiveUp(token, error)
+    return error
 
 
 def _is_news(token: Token, refused: Token | None) -> bool:
@@ -252,6 +271,8 @@ def run(
                 if on_wait is not None:
                     on_wait(seconds)
                 answer = sleep(seconds)  # type: ignore[func-returns-value]
+            case GiveUp(token, error):
+                answer = tokens.give_up(token, error)  # type: ignore[func-returns-value]
             case NeedToken(refused):
                 answer = tokens.get(refused=refused)
 
@@ -311,13 +332,15 @@ async def run_async(
             match step:
                 case Send(request):
                     answer = await transport.send(request)
-                case Wait(seconds):
-                    if turns is not None and has_turn:
+                case Wait(seconds, keeps_turn):
+                    if turns is not None and has_turn and not keeps_turn:
                         has_turn = False
                         turns.release()
                     if on_wait is not None:
                         on_wait(seconds)
                     answer = await sleep(seconds)  # type: ignore[func-returns-value]
+                case GiveUp(token, error):
+                    answer = tokens.give_up(token, error)  # type: ignore[func-returns-value]
                 case NeedToken(refused):
                     if turns is not None and not has_turn:
                         has_turn = await turns.acquire()

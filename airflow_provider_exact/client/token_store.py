@@ -25,6 +25,8 @@ SIGN_IN_PATIENCE = 30.0
 LOCK_KEEPING_INTERVAL = 5.0
 # Exact's gateway has refused good tokens at night: ask again, but rarely, since refusals are counted.
 REFUSAL_HOLDS = 600.0
+# After one call gave an access token up, others don't try it for so long.
+GIVEN_UP_HOLDS = 60.0
 # How long a clock that is ahead waits before it asks again.
 AHEAD = 15.0
 
@@ -47,6 +49,10 @@ class TokenStore(Protocol):
             the same: a 401 alone is never a reason to refresh.
         :raises ExactTokenError: only a person can help.
         """
+        ...
+
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        """Hand out no more, for a while, a token that Exact refuses also when asked again; raise the error instead."""
         ...
 
 
@@ -165,6 +171,9 @@ class FixedTokenStore:
             raise ExactTokenError(f"Exact Online refuses the access token. {self.advice}")
         return self._token
 
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        """Do nothing: ``get`` raises as soon as the token is refused."""
+
 
 class RefreshingTokenStore:
     """
@@ -196,12 +205,17 @@ class RefreshingTokenStore:
         self.clock = clock
         self.sleep = sleep
         self._held: Token | None = None
+        # The access token that was given up, why, and until when.
+        self._given_up: tuple[str, str, float] | None = None
         # The refresh token that was traded, and the pair that came for it and is stored nowhere yet.
         self._unsaved: tuple[str, Token] | None = None
         self._one_thread = threading.Lock()
 
     def get(self, *, refused: Token | None = None) -> Token:
         held = self._held
+        if refused is None and self._why_not(held):
+            # Perhaps a newer one was stored, or is about to be.
+            refused = held
         if held is not None and self._serves(held, refused):
             return held
         # In one process one thread looks after the storage; the others wait only if nothing serves them meanwhile.
@@ -213,9 +227,21 @@ class RefreshingTokenStore:
             held = self._held
             if held is None or not self._serves(held, refused):
                 held = self._held = self._current(refused)
+            if why := self._why_not(held):
+                raise ExactTokenError(why, status=401)
             return held
         finally:
             self._one_thread.release()
+
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        self._given_up = (token.access, str(error), self.clock() + GIVEN_UP_HOLDS)
+
+    def _why_not(self, token: Token | None) -> str | None:
+        """Return why a token was given up a short while ago, ``None`` if it was not."""
+        if token is None or self._given_up is None:
+            return None
+        access, why, until = self._given_up
+        return why if access == token.access and self.clock() < until else None
 
     def sign_in(self, code: str, redirect_uri: str) -> Token:
         """

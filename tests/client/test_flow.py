@@ -18,6 +18,7 @@ from airflow_provider_exact.client.errors import (
     ExactTransportError,
 )
 from airflow_provider_exact.client.flow import NeedToken, Send, Wait, call, run, run_async
+from airflow_provider_exact.client.token_store import MemoryStorage, RefreshingTokenStore
 from airflow_provider_exact.client.transport import NoResponse, Request, Response
 
 NOW = 1_700_000_000.0  # 22:13:20 UTC
@@ -67,11 +68,13 @@ def test_a_refused_token_without_a_successor_is_tried_once_more_a_little_later()
     next(flow)
     flow.send(OLD)
     flow.send(Response(401))
-    assert flow.send(OLD) == Wait(1.5)
+    assert flow.send(OLD) == Wait(1.5, keeps_turn=True)
     assert flow.send(None) == NeedToken(refused=OLD)
     assert flow.send(OLD).request.headers["Authorization"] == "Bearer old"
-    with pytest.raises(ExactTokenError):
-        flow.send(Response(401))
+    given_up = flow.send(Response(401))
+    assert given_up.token == OLD
+    with pytest.raises(ExactTokenError, match="signed in elsewhere with the same app and user"):
+        flow.send(None)
 
 
 def test_a_refresh_and_a_sign_in_may_both_end_a_token_of_one_call():
@@ -93,8 +96,9 @@ def test_tokens_that_are_refused_without_end_cost_three_errors():
     flow.send(replace(OLD, access="second"))
     flow.send(Response(401))
     flow.send(replace(OLD, access="third"))
+    assert flow.send(Response(401)).token.access == "third"
     with pytest.raises(ExactTokenError):
-        flow.send(Response(401))
+        flow.send(None)
 
 
 def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_refused_token():
@@ -133,12 +137,35 @@ def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_refused_token(
     assert refusals <= 4
 
 
+def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_token_that_was_ended_elsewhere():
+    class Exact:
+        refusals = 0
+
+        async def send(self, request):
+            await asyncio.sleep(0)
+            self.refusals += 1
+            return Response(401)
+
+    async def at_once(function, /, *args, **kwargs):
+        return function(*args, **kwargs)
+
+    async def ask_many():
+        exact, tokens = Exact(), RefreshingTokenStore(MemoryStorage(OLD), None, clock=lambda: NOW)
+        means = {"transport": exact, "tokens": tokens, "in_thread": at_once, "turns": asyncio.Semaphore(2)}
+        calls = [run_async(steady(GET), **means, sleep=lambda _: asyncio.sleep(0)) for _ in range(40)]
+        return await asyncio.gather(*calls, return_exceptions=True), exact.refusals
+
+    answers, refusals = asyncio.run(ask_many())
+    assert {type(answer) for answer in answers} == {ExactTokenError}
+    assert refusals <= 4
+
+
 def test_a_successor_that_is_stored_during_that_pause_is_used():
     flow = steady(GET)
     next(flow)
     flow.send(OLD)
     flow.send(Response(401))
-    assert flow.send(OLD) == Wait(1.5)
+    assert flow.send(OLD) == Wait(1.5, keeps_turn=True)
     assert flow.send(None) == NeedToken(refused=OLD)
     assert flow.send(NEW).request.headers["Authorization"] == "Bearer new"
     with pytest.raises(StopIteration):

@@ -78,6 +78,27 @@ def test_a_401_alone_is_no_reason_to_refresh(exact):
     assert refreshes(exact) == (0, 0)
 
 
+def test_a_token_that_a_call_gave_up_is_not_handed_out_until_something_newer_is_stored(exact):
+    store = exact.store()
+    token = store.get()
+    store.give_up(token, ExactTokenError("Signed in elsewhere."))
+    for _ in range(2):
+        with pytest.raises(ExactTokenError, match="Signed in elsewhere"):
+            store.get()
+    new = exact.signed_in()
+    store.storage.write(new)
+    assert store.get() == new
+    assert refreshes(exact) == (0, 0)
+
+
+def test_a_token_that_a_call_gave_up_is_tried_again_a_minute_later(exact):
+    store = exact.store()
+    token = store.get()
+    store.give_up(token, ExactTokenError("A gateway did not know it."))
+    exact.advance(61)
+    assert store.get() == token
+
+
 def test_after_a_401_a_token_that_another_process_stored_is_used(exact):
     mine = exact.store()
     old = mine.get()
