@@ -139,10 +139,14 @@ def test_the_test_says_who_is_signed_in(connection):
     assert connection.statistics()["total"] == 1
 
 
-def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch):
+# Before and after the saved one in the alphabet.
+@pytest.mark.parametrize("made_up", ["0gtg3jtv", "vgtg3jtv"])
+@pytest.mark.parametrize("has_seed", [True, False])
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, made_up, has_seed):
     ExactOnlineHook().get_me()
-    put_connection(monkeypatch, "vgtg3jtv", **app(waiting))
-    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    shown = ExactOnlineHook().settings.refresh_token if has_seed else None
+    put_connection(monkeypatch, made_up, **app(waiting, refresh_token=shown))
+    ok, words = ExactOnlineHook(made_up).test_connection()
     assert (ok, "Signed in" in words) == (True, True)
     assert waiting.statistics()["refreshes"] == 1
 
@@ -155,6 +159,13 @@ def test_the_test_of_a_form_that_nobody_signed_in_for_spends_nothing(emulator, s
     assert not ok
     assert "nobody has signed in" in words.lower()
     assert emulator.statistics()["total"] == 0
+
+
+def test_the_test_of_a_form_that_is_not_saved_leaves_its_refresh_token_to_the_tasks(emulator, server, monkeypatch):
+    put_connection(monkeypatch, "vgtg3jtv", **app(emulator, refresh_token=emulator.sign_in()["refresh_token"]))
+    emulator.advance(571)
+    assert not ExactOnlineHook("vgtg3jtv").test_connection()[0]
+    assert emulator.count(endpoint="oauth2/token") == 0
 
 
 def test_the_test_where_nothing_can_be_stored_calls_nobody(waiting, monkeypatch):
