@@ -20,7 +20,7 @@ with DAG("waiting", schedule=None, params={"name": Param("Waiting", type="string
             filter={"Name": f"{{{{ params.name }}}} {way}"},
             select=["Name"],
             poke_interval=2,
-            timeout=120,
+            timeout=900,
             **arguments,
         )
 
@@ -30,6 +30,6 @@ with DAG("deferring", schedule=None, params={"name": Param("Deferring", type="st
         endpoint="crm/Accounts",
         filter={"Name": "{{ params.name }}"},
         poke_interval=1,
-        timeout=60,
+        timeout=900,
         deferrable=True,
     )
