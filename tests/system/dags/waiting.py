@@ -7,9 +7,10 @@ from airflow.sdk import DAG, Param
 from airflow_provider_exact.sensors.records import ExactOnlineRecordSensor
 
 WAYS = {
-    "poke": {"mode": "poke"},
-    "reschedule": {"mode": "reschedule"},
-    "deferrable": {"deferrable": True},
+    "poke": {"mode": "poke", "poke_interval": 2},
+    # A task that comes back before the scheduler has seen it leave is taken for a failed one.
+    "reschedule": {"mode": "reschedule", "poke_interval": 20},
+    "deferrable": {"deferrable": True, "poke_interval": 2},
 }
 
 with DAG("waiting", schedule=None, params={"name": Param("Waiting", type="string")}):
@@ -19,7 +20,6 @@ with DAG("waiting", schedule=None, params={"name": Param("Waiting", type="string
             endpoint="crm/Accounts",
             filter={"Name": f"{{{{ params.name }}}} {way}"},
             select=["Name"],
-            poke_interval=2,
             timeout=900,
             **arguments,
         )
