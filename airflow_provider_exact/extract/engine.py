@@ -159,9 +159,7 @@ class Extraction:
             return reason
         if kept.began_at and (reason := self._too_long("this began", kept.began_at)):
             return reason
-        if not self.plan.source.is_sync or (moved := self._moved_at()) == kept.reached.moved:
-            return None
-        return self._move(moved)
+        return self._moved_since(kept.reached.moved) if self.plan.source.is_sync else None
 
     def _too_long(self, what: str, at: float) -> str | None:
         """Return why deletions since this moment can't be told any more."""
@@ -180,12 +178,13 @@ class Extraction:
         if started is None or started.timestamp is None or checkpoint.is_anchored:
             return None
         # The record that the last run ended at was changed or deleted since, or the timestamps are other ones.
-        moved = self._moved_at()
-        if moved == started.moved:
-            return None
-        return self._move(moved)
+        return self._moved_since(started.moved)
 
-    def _move(self, moved: str | None) -> str:
+    def _moved_since(self, noted: str | None) -> str | None:
+        """Return that Exact moved the division after this date, if it did."""
+        moved = self._moved_at()
+        if moved == noted:
+            return None
         return f"Exact moved division {self.plan.division} to another database at {moved}, which resets all timestamps"
 
     def _moved_at(self) -> str | None:

@@ -41,7 +41,7 @@ class ExactOnlineWriteOperator(ExactOnlineOperator):
         :raises ExactError: a limit or an outage kept the name from being looked up.
         """
         for argument in self._guards:
-            if str(getattr(self, argument)).strip() in ("", "None"):
+            if given(str(getattr(self, argument)).strip()) is None:
                 raise ExactRequestError(
                     f"{argument}: its template rendered to nothing, which does not tell where to write. Nothing was "
                     "written. Correct the template, or leave the argument out."
