@@ -28,6 +28,8 @@ CONFIG_SECTION = "exact_online"
 ENVIRONMENT = "AIRFLOW_CONN_"
 # What Airflow's API server calls a connection while it tests one.
 MADE_UP = re.compile(r"[0-9a-zA-Z]{8}")
+# What the form holds of a saved secret. Airflow 3.1.3 tests a connection with it, later versions with the secret.
+MASKED = "***"
 TEXT_FIELDS = ("region", "redirect_uri", "refresh_token", "access_token", "token_variable")
 
 
@@ -229,7 +231,7 @@ def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
             same = saved.client_id == settings.client_id and saved.site == settings.site
         except ExactRequestError:
             continue
-        if same and (saved.refresh_token == settings.refresh_token or not settings.refresh_token):
+        if same and settings.refresh_token in (None, "", MASKED, saved.refresh_token):
             return saved
     return None
 

@@ -12,12 +12,14 @@ from airflow_provider_exact.client.rate_limit import RateLimits, Window
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.operators.records import ExactOnlineListOperator
 from airflow_provider_exact.tokens import variables
+from tests.waiting import hold_at_full_minute
 
 NOW = 1_000_000.0
 SEEN = Seen(RateLimits(Window(60, 51, NOW + 30), Window(5000, 4990, NOW + 9000)), NOW)
 
 
 def test_a_finished_task_leaves_what_it_saw(connection, server):
+    hold_at_full_minute(connection)
     task = ExactOnlineListOperator(task_id="t", endpoint="project/Projects", top=1)
     task.execute({})
     task.post_execute({})
@@ -96,6 +98,7 @@ def test_a_new_process_stops_where_another_one_met_too_many_errors(connection, s
 
 
 def test_a_new_process_waits_where_another_one_used_up_the_minute(connection, server):
+    hold_at_full_minute(connection)
     connection.settings(calls_per_minute=1)
     list(ExactOnlineHook().list_records("project/Projects", top=1))
     accounts.forget()

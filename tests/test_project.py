@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.project_files import ROOT, project_files
+from tools.demo.processes import free_port
+
+pytestmark = pytest.mark.system
+
 OLD_PYTHON = """#!/bin/sh
 case "$2" in
 *platform*) echo 3.9.18 ;;
@@ -34,13 +38,13 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def tracked_files() -> dict[str, str]:
-    names = run("git", "ls-files").stdout.splitlines()
+def texts_of_the_project() -> dict[str, str]:
     texts = {}
-    for name in names:
+    for name in project_files():
         path = ROOT / name
-        if path.suffix not in {".png", ".jsonl"} and path.is_file():
-            texts[name] = path.read_text(encoding="utf-8")
+        if path.suffix not in {".png", ".jsonl"}:
+            # Somebody's file that git does not know yet may be a binary one.
+            texts[name] = path.read_text(encoding="utf-8", errors="replace")
     return texts
 
 
@@ -85,7 +89,7 @@ def test_a_chosen_python_is_the_only_one_that_is_tried(tmp_path: Path):
     ],
 )
 def test_a_busy_port_gets_one_clear_sentence(tmp_path: Path, command: str, option: str, setting: str):
-    ports = {"--emulator-port": "0", "--airflow-port": "0"}
+    ports = {"--emulator-port": str(free_port()), "--airflow-port": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         given = [part for pair in (ports | {option: str(port)}).items() for part in pair]
@@ -93,6 +97,15 @@ def test_a_busy_port_gets_one_clear_sentence(tmp_path: Path, command: str, optio
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"\nPort {port} for ")
     assert f"choose another port: {setting}={port + 1}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("given", ["", "notaport", "0", "-5", "65536"])
+def test_a_port_that_is_none_is_named(given: str):
+    ended = run(sys.executable, "-m", "tools.demo", "demo", f"--emulator-port={given}")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"a port is a number from 1 to 65535, not {given!r}" in ended.stderr
+    assert "EMULATOR_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -115,12 +128,12 @@ def test_the_client_the_emulator_and_extractions_know_no_airflow():
 def test_no_package_index_is_named():
     # Put together here, so that this file names none either.
     names = ["py" + "pi.org", "python" + "hosted", "npm" + "js", "--index" + "-url", "extra" + "-index"]
-    assert [(file, name) for file, text in tracked_files().items() for name in names if name in text] == []
+    assert [(file, name) for file, text in texts_of_the_project().items() for name in names if name in text] == []
 
 
 def test_no_path_of_one_machine_is_named():
     path = re.compile(r"(?<![\w./{}<>-])/(?:root|work|home|Users|tmp)/[\w.]+")
-    assert [(file, found) for file, text in tracked_files().items() for found in path.findall(text)] == []
+    assert [(file, found) for file, text in texts_of_the_project().items() for found in path.findall(text)] == []
 
 
 @pytest.mark.parametrize(
@@ -136,4 +149,4 @@ def test_no_path_of_one_machine_is_named():
 )
 def test_nothing_looks_like_a_secret(secret: str):
     pattern = re.compile(secret)
-    assert [(file, found) for file, text in tracked_files().items() for found in pattern.findall(text)] == []
+    assert [(file, found) for file, text in texts_of_the_project().items() for found in pattern.findall(text)] == []

@@ -118,6 +118,8 @@ def test_the_settings_have_their_documented_defaults(monkeypatch):
         seconds("read_timeout")
 
 
+@pytest.mark.system
+@pytest.mark.smoke
 def test_airflow_shows_the_form_with_labels_and_a_dropdown():
     # In an interpreter of its own: Airflow 3.1 replaces the modules of wtforms with mocks of its own to read it.
     script = """

@@ -1,4 +1,4 @@
-"""Waits that pass at once."""
+"""Waits that pass at once, and waits for a condition."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ def wait_in_no_time(client):
     client._sleep = slept.append
     client.account._clock = lambda: time.time() + sum(slept)
     return slept
+
+
+def until(condition, limit=120):
+    """Wait until a condition holds, for at most ``limit`` seconds; return whether it holds."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def hold_at_full_minute(emulator):
+    """Hold the emulator's clock where a minute begins, so that no limit of a minute resets during the test."""
+    emulator.advance(-emulator.hold() % 60)
 
 
 def the_limit_has_reset(conn_id="exact_online_default"):

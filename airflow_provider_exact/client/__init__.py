@@ -1,0 +1,1 @@
+"""Client of Exact Online's API, without Airflow."""

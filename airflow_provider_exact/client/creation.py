@@ -69,8 +69,13 @@ class Moment:
 @dataclass(frozen=True)
 class Caller:
     """
-    What a creation needs of the client: a call, the first rows that meet a filter, a row with its lines by its key, who
-    is signed in, the time.
+    Steps that a create needs of the client.
+
+    :param call: Send one request.
+    :param rows: Return the first records that match a filter.
+    :param expanded: Return one record with its lines, by its key.
+    :param me: Return the signed-in user.
+    :param moment: Return the time.
     """
 
     call: Callable[[Request], Flow[Response]]

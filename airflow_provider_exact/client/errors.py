@@ -64,8 +64,9 @@ class ExactRateLimitError(ExactError):
 
 class ExactErrorLimitError(ExactRateLimitError):
     """
-    Too many calls to an endpoint were refused within an hour, so that no more are made until ``resets_at``: what called
-    wrongly has to be mended, or Exact blocks the app.
+    Too many calls to one endpoint were refused within an hour; no more are made until ``resets_at``.
+
+    Correct the wrong calls: Exact blocks an app that keeps making them.
     """
 
 

@@ -352,8 +352,10 @@ class RefreshingTokenStore:
 
     def _traded(self, trade: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """
-        Trade in a thread while this one keeps the lock, and store the pair: a token call may take longer than the lock
-        lasts. What interrupts that (``execution_timeout``, Ctrl-C) goes on only when the pair is stored.
+        Call Exact in a thread while this thread keeps the lock, and store the new pair.
+
+        A token call may take longer than the lock lasts. An interruption (``execution_timeout``, Ctrl-C) is raised
+        after the pair is stored.
 
         The storage is touched by this thread alone, since Airflow's channel to its stores is bound to one.
         """

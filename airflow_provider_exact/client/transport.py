@@ -31,11 +31,15 @@ Sink = Callable[[Mapping[str, str], Iterator[bytes]], None]
 @dataclass(frozen=True)
 class Request:
     """
-    A call to make; ``url`` carries its query, ``subject`` names the call in messages, and ``division`` is the one that
-    its limits are counted in. ``turn_at`` is when a call that had to wait may be made.
+    HTTP request to Exact.
 
-    A ``body`` in pieces has a length and can be gone through more than once. With a ``sink``, that takes the body of a
-    successful answer, and the ``Response`` has none. ``decoder`` is what that body will be read with.
+    :param url: Address with its query.
+    :param body: Body; one in pieces has a length and can be iterated more than once.
+    :param subject: Name of the call in messages.
+    :param division: Division in which Exact counts the call.
+    :param turn_at: Earliest time to send a call that had to wait.
+    :param sink: Receiver of the body of a successful response; the ``Response`` then has none.
+    :param decoder: Decoder that will read the response's body.
     """
 
     method: str

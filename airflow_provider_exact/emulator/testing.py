@@ -89,6 +89,10 @@ class EmulatorController:
         """Stop the emulator's clock and return its time."""
         return float(self._control("POST", "clock", {"hold": True})["now"])
 
+    def resume(self) -> float:
+        """Let a held clock run again and return its time."""
+        return float(self._control("POST", "clock", {"hold": False})["now"])
+
     def now(self) -> float:
         """Return the emulator's time, in seconds since the epoch."""
         return float(self._control("GET", "clock")["now"])

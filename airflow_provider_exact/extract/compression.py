@@ -39,6 +39,8 @@ def _zstandard() -> Any:
 
 def check_name(compression: object) -> None:
     """
+    Check the name of a compression.
+
     :raises ExactRequestError: there is no such compression.
     """
     if compression not in SUFFIXES:
@@ -47,6 +49,8 @@ def check_name(compression: object) -> None:
 
 def check_compression(compression: object) -> None:
     """
+    Check that a compression can be used here.
+
     :raises ExactRequestError: there is no such compression, or what it needs is not installed.
     """
     check_name(compression)

@@ -84,6 +84,8 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def check_owner(manifest: Manifest, folder: Path, identity: str, run_id: str, plan: Plan) -> None:
     """
+    Check that a folder belongs to this task.
+
     :raises ExactRequestError: a folder belongs to another task, endpoint or division, or within one run to another
         mapped instance.
     """
@@ -110,6 +112,8 @@ def _task_of(identity: str) -> str:
 
 def check_parts(folder: Path, manifest: Manifest) -> None:
     """
+    Check that the files of a manifest are there in full.
+
     :raises ExactRequestError: a file that the manifest names is missing, or has not as many bytes as it should.
     """
     for part in manifest.parts:

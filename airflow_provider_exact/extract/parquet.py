@@ -56,6 +56,8 @@ class Parquet:
     @staticmethod
     def check(compression: object) -> None:
         """
+        Check that a compression can be used here.
+
         :raises ExactRequestError: there is no such compression, or pyarrow is not installed.
         """
         # Its zstd comes with pyarrow.

@@ -71,6 +71,8 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """
+    Progress of an unfinished extraction.
+
     :param plan: What it belongs to; anything else starts anew.
     :param stamp: What the names of the finished files begin with.
     :param checkpoint: Where to go on behind ``parts``.

@@ -15,11 +15,12 @@ from airflow_provider_exact.operators.base import (
     given,
     is_final,
 )
-from airflow_provider_exact.transfers.outlets import declare
+from airflow_provider_exact.transfers.outlets import with_alias
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Asset, Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_provider_exact.extract.cursor import Cursor
     from airflow_provider_exact.extract.destination import Destination
@@ -84,7 +85,19 @@ class ExactOnlineTransfer(ExactOnlineOperator):
             raise ExactRequestError(f"mode: expected {' or '.join(map(repr, MODES))}, not {mode!r}.")
         if is_final(deletions) and deletions not in self.deletion_modes:
             raise ExactRequestError(f"deletions: expected one of {', '.join(self.deletion_modes)}, not {deletions!r}.")
-        declare(self, endpoint)
+        self.outlets = with_alias(self.outlets, endpoint)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """
+        Set the arguments that all mapped tasks share, and declare the alias of their endpoint.
+
+        Airflow makes a declared alias when it reads the Dag. Airflow makes an unknown alias when a task has succeeded,
+        and on PostgreSQL fails one of two tasks that do so at the same moment (unique index on the name, 3.3.2).
+        """
+        shared = super().partial(**kwargs)
+        shared.kwargs["outlets"] = with_alias(shared.kwargs.get("outlets"), shared.kwargs.get("endpoint"))
+        return shared
 
     def execute(self, context: Context) -> dict[str, Any]:
         from airflow_provider_exact.assets import create_asset

@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
 
-def declare(task: BaseOperator, endpoint: str) -> None:
+def with_alias(outlets: Any, endpoint: str | None) -> list[Any]:
     """
-    Add the alias of an endpoint to a task's outlets, unless they name one of Exact's assets or an alias already.
+    Return a task's outlets with the alias of its endpoint, unless they hold one of Exact's assets or an alias already.
 
-    Called at the end of ``__init__``. An endpoint that is a template gets its alias from :func:`tell`.
+    :param outlets: One outlet, or a list.
+    :param endpoint: A template, or the ``None`` of a mapped argument, gets its alias from :func:`tell`.
     """
-    if not is_final(endpoint) or any(isinstance(own, AssetAlias) or is_ours(own) for own in task.outlets):
-        return
-    # What is wrong with the endpoint, the task says when it runs.
+    own = outlets if isinstance(outlets, list) else [outlets] if outlets else []
+    if not endpoint or not is_final(endpoint) or any(isinstance(one, AssetAlias) or is_ours(one) for one in own):
+        return own
+    # The task reports a wrong endpoint when it runs.
     with suppress(ExactRequestError):
-        task.outlets = [*task.outlets, alias_of(endpoint)]
+        return [*own, alias_of(endpoint)]
+    return own
 
 
 def tell(task: BaseOperator, context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """
-What an extraction takes, beside other ways to get the same rows: one table, in Markdown (Linux only)::
+Table in Markdown of the time and memory of an extraction and of other ways to get the same rows.
 
-    make benchmark
-
-or, where the packages of the group ``benchmarks`` are installed, ``python -m benchmarks.extraction``.
+It needs Linux. Run it with ``make benchmark`` or, where the packages of the group ``benchmarks`` are installed, with
+``python -m benchmarks.extraction``.
 """
 
 from __future__ import annotations

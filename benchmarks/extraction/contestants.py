@@ -23,6 +23,8 @@ Work = Callable[[], object]
 @dataclass(frozen=True)
 class Task:
     """
+    Rows to get.
+
     :param server: The server's address.
     :param path: The endpoint.
     :param fields: What to ask for with ``$select``.
@@ -95,7 +97,7 @@ def without_json(task: Task) -> Work:
 
 
 def plain_loop(task: Task) -> Work:
-    """What one writes by hand: no types, and dates as Exact writes them."""
+    """Return a loop as one writes it by hand: no types, and dates as Exact writes them."""
     import orjson
     import requests
 
@@ -113,7 +115,7 @@ def plain_loop(task: Task) -> Work:
 
 
 def plain_loop_to_parquet(task: Task) -> Work:
-    """The same into Parquet; every page has the types of the first one, as far as that shows them."""
+    """Return the same loop into Parquet; every page has the types of the first one, as far as that shows them."""
     import orjson
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -166,7 +168,7 @@ def http_operator(task: Task) -> Work:
 
 
 def dlt_client(task: Task) -> Work:
-    """dlt's client for any REST service, whose pages are written as lines."""
+    """Return a loop over the pages of dlt's client for any REST service, written as lines."""
     import orjson
     from dlt.sources.helpers.rest_client import RESTClient
     from dlt.sources.helpers.rest_client.paginators import JSONLinkPaginator

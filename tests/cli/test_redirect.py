@@ -18,7 +18,7 @@ def test_a_connection_that_the_browser_opens_ahead_keeps_nobody_waiting():
     waiting = threading.Thread(target=lambda: address.append(listener.wait()), daemon=True)
     waiting.start()
     with socket.create_connection((LOOPBACK, port)):
-        page = requests.get(f"http://{LOOPBACK}:{port}/callback?code=1&state=2", timeout=10)
-        waiting.join(10)
+        page = requests.get(f"http://{LOOPBACK}:{port}/callback?code=1&state=2", timeout=120)
+        waiting.join(120)
     assert "Back from Exact Online" in page.text
     assert address == ["/callback?code=1&state=2"]

@@ -56,6 +56,7 @@ def test_an_endpoint_that_exact_may_have_added_is_let_through_with_a_log_line(ca
     assert "crm/AccountsV2" in caplog.text
 
 
+@pytest.mark.system
 def test_the_client_imports_nothing_of_airflow():
     program = (
         "import sys, airflow_provider_exact.client.client, airflow_provider_exact.client.validation;"

@@ -11,6 +11,7 @@ from airflow_provider_exact.client.catalogue import resolve
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactRequestError
 from airflow_provider_exact.client.rows import RowReader, columns_of, iso_texts
 from airflow_provider_exact.client.transport import NoResponse, Request
+from tests.waiting import until
 
 HOURS = "project/TimeTransactions"
 
@@ -35,18 +36,14 @@ def test_the_next_page_is_under_way_while_one_is_worked_on(exact, client):
     pages = client.list_rows(HOURS, reader())
     next(pages)
     # The emulator answers on its own; only what it was asked tells how far the client is ahead.
-    for _ in range(200):
-        if exact.emulator.count(endpoint=HOURS) == 2:
-            break
-        threading.Event().wait(0.01)
-    assert exact.emulator.count(endpoint=HOURS) == 2
+    assert until(lambda: exact.emulator.count(endpoint=HOURS) == 2)
     next(pages)
     pages.close()
     assert exact.emulator.count(endpoint=HOURS) <= 3
 
 
 def test_a_call_is_on_its_way_before_the_caller_goes_on(exact, monkeypatch):
-    monkeypatch.setattr("airflow_provider_exact.client.account.HANDOVER", 10.0)
+    monkeypatch.setattr("airflow_provider_exact.client.account.HANDOVER", 120.0)
     transport, begun = exact.client().transport, threading.Event()
 
     def send(request):

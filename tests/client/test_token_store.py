@@ -135,12 +135,12 @@ def test_a_sign_in_goes_on_beside_a_thread_that_waits_for_a_refresher(exact, mon
 
     def sleep(_seconds):
         waits.set()
-        assert go_on.wait(20)
+        assert go_on.wait(120)
 
     store.sleep = sleep
     with ThreadPoolExecutor(1) as pool, store.storage.try_lock():
         waiting = pool.submit(store.get, refused=old)
-        assert waits.wait(60)
+        assert waits.wait(120)
         try:
             new = store.sign_in(exact.code(REDIRECT_URI), REDIRECT_URI)
         finally:
@@ -246,7 +246,7 @@ class Interrupted(MemoryStorage):
 
     def wait(self):
         if self.moment == "asked":
-            self.waiting.wait(60)
+            self.waiting.wait(120)
         return self.grants
 
     def keep_lock(self):

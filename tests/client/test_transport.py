@@ -28,7 +28,7 @@ def one_answer(answer):
         thread = threading.Thread(target=serve)
         thread.start()
         yield server.getsockname()[1], got
-        thread.join(10)
+        thread.join(120)
 
 
 def test_a_packed_body_in_pieces_is_put_together():

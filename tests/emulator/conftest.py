@@ -16,6 +16,11 @@ class Exact:
     division: int
     tokens: dict[str, str] = field(repr=False)
     accept: str = "application/json"
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        # To look for a proxy in the environment takes as long as a call.
+        self.session.trust_env = False
 
     def url(self, path: str) -> str:
         if path.startswith(("http:", "https:")):
@@ -27,9 +32,10 @@ class Exact:
         return f"{self.emulator.url}/api/v1/{self.division}/{path}"
 
     def call(self, method, path, *, query=None, body=None, headers=None):
-        sent = {"Authorization": f"Bearer {self.tokens['access_token']}", "Accept": self.accept, **(headers or {})}
+        sent = {"Authorization": f"Bearer {self.tokens['access_token']}", "Accept": self.accept, "Connection": "close"}
         params = {f"${name}": value for name, value in (query or {}).items()}
-        return requests.request(method, self.url(path), params=params, json=body, headers=sent, timeout=60)
+        sent |= headers or {}
+        return self.session.request(method, self.url(path), params=params, json=body, headers=sent, timeout=60)
 
     def get(self, path, **query):
         return self.call("GET", path, query=query)

@@ -25,6 +25,7 @@ def without_addresses(rows):
     return [{name: value for name, value in row.items() if name != "__metadata"} for row in rows]
 
 
+@pytest.mark.system
 def test_a_process_serves_with_the_options_it_was_given():
     with emulator_process(
         "--calls-per-minute", "7", "--too-early-rotates", "--app", "id-2,secret-2,Second"
@@ -53,18 +54,20 @@ def test_another_seed_holds_other_data():
         assert first_page(emulator)[0]["ID"] != other
 
 
+@pytest.mark.system
 def test_a_busy_port_is_one_clear_sentence_and_exit_code_1():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"port {port} on 127.0.0.1 can't be used" in done.stderr
     assert "--port" in done.stderr
 
 
+@pytest.mark.system
 def test_the_start_message_tells_what_is_needed():
     with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         lines = "".join(process.stdout.readline() for _ in range(8))
@@ -75,14 +78,15 @@ def test_the_start_message_tells_what_is_needed():
     assert "3100001 (Noorderlicht Techniek B.V.)" in lines
 
 
+@pytest.mark.system
 def test_ctrl_c_ends_it_without_a_word():
     command = [*COMMAND, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         url = re.search(r"http://\S+", process.stdout.readline())[0]
         # Answers only once its own handling of signals is in place.
-        assert requests.get(f"{url}/_emulator/health", timeout=30).ok
+        assert requests.get(f"{url}/_emulator/health", timeout=120).ok
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert (process.returncode, said) == (0, "")
 
 
@@ -114,14 +118,16 @@ def test_the_help_lists_every_setting(capsys):
     assert "--no-single-use-refresh-tokens" in shown
 
 
+@pytest.mark.system
 def test_the_clock_can_start_at_any_moment():
     with emulator_process("--now", "2025-02-03T09:00:00") as emulator:
-        assert 0 <= emulator.now() - 1_738_573_200 < 60
+        assert 0 <= emulator.now() - 1_738_573_200 < 600
 
 
+@pytest.mark.system
 def test_the_emulator_knows_nothing_of_airflow():
     code = (
         "import sys; import airflow_provider_exact.emulator.server, airflow_provider_exact.emulator.testing; "
         "sys.exit(any(name.split('.')[0] == 'airflow' for name in sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0

@@ -503,6 +503,7 @@ def test_a_manifest_is_checked_against_its_files(tmp_path, damage):
         check_parts(tmp_path, manifest)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("format", "mode"), [("jsonl", "incremental"), ("jsonl", "full"), ("parquet", "incremental")])
 def test_whenever_a_process_is_killed_the_last_try_ends_with_the_right_rows(tmp_path, format, mode):
     command = [sys.executable, "-m", "tests.extract.killed", str(tmp_path), format, mode]

@@ -209,6 +209,7 @@ def test_what_can_not_be_written_is_refused(tmp_path, arguments, words):
         Files(tmp_path, run_id="r", identity="i", **arguments)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("package", "arguments", "words"),
     [

@@ -25,9 +25,9 @@ def test_a_key_that_another_transaction_has_just_inserted_is_no_failure(database
     with ThreadPoolExecutor(1) as pool, first.connect() as other:
         other.execute(sa.insert(claims).values(a=1))
         waiting = pool.submit(in_transaction, second, claim)
-        assert looked.wait(timeout=60)
+        assert looked.wait(timeout=120)
         other.commit()
-        waiting.result(timeout=60)
+        waiting.result(timeout=120)
     assert tries == [[], [(1,)]]
 
 

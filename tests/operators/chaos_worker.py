@@ -6,6 +6,7 @@ JSON object with ``environment``, ``tasks`` (by their id the ``data`` to create)
 each task returned, and how many processes ended how.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ from airflow_provider_exact.tokens import variables
 HOURS = "project/TimeTransactions"
 AT_ONCE = 4
 MOST_TRIES = 60
-# Of each step in a hundred: so often the worker dies there.
+# Of a hundred steps after the first try: so often the worker dies there.
 DEATHS = 4
 SUCCEEDED, FAILED, FAILED_FOR_GOOD = 0, 1, 2
 
@@ -39,16 +40,25 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def doom(hook, chance):
-    """Have this process die at some step of a creation, or at any moment in between."""
+def doom(hook, chance, kill_at):
+    """
+    Have this process die at some step of a creation, or at any moment in between.
+
+    :param kill_at: The step to die at; ``None``: perhaps at any.
+    """
+    numbers = itertools.count(1)
+
+    def perhaps_die():
+        if next(numbers) == kill_at or (kill_at is None and chance.randrange(100) < DEATHS):
+            die()
 
     def perhaps(function, is_step=lambda *_: True):
         def doomed(*args):
-            if is_step(*args) and chance.randrange(100) < DEATHS:
-                die()
+            if is_step(*args):
+                perhaps_die()
             result = function(*args)
-            if is_step(*args) and chance.randrange(100) < DEATHS:
-                die()
+            if is_step(*args):
+                perhaps_die()
             return result
 
         return doomed
@@ -72,10 +82,13 @@ def doom(hook, chance):
         signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.02, 0.4))
 
 
-def attempt(task_id, data, seed, told):
-    """Run a task as Airflow would, in this process."""
+def attempt(task_id, data, seed, told, *, is_first):
+    """Run a task as Airflow would, in this process; the first try of each dies at some step, or before it ends."""
     operator = ExactOnlineCreateOperator(task_id=task_id, endpoint=HOURS, data=data)
-    doom(operator.hook, random.Random(seed))
+    chance = random.Random(seed)
+    # Each record is noted before and after it is sent.
+    steps = 6 * (len(data) if isinstance(data, list) else 1)
+    doom(operator.hook, chance, 1 + chance.randrange(steps) if is_first else None)
     running = SimpleNamespace(dag_id="chaos", task_id=task_id, run_id="one", map_index=-1, xcom_push=lambda **_: None)
     try:
         result = operator.execute({"ti": running})
@@ -84,7 +97,11 @@ def attempt(task_id, data, seed, told):
         return FAILED_FOR_GOOD
     except Exception as error:  # noqa: BLE001 - whatever it is, Airflow would try again
         told.write_text(json.dumps(f"{type(error).__name__}: {error}"))
+        if is_first:
+            die()
         return FAILED
+    if is_first:
+        die()
     told.write_text(json.dumps(result))
     return SUCCEEDED
 
@@ -100,7 +117,7 @@ def run_all(tasks, seed, folder):
             if (child := os.fork()) == 0:
                 code = FAILED
                 try:
-                    code = attempt(task_id, tasks[task_id], f"{seed} {task_id} {number}", told)
+                    code = attempt(task_id, tasks[task_id], f"{seed} {task_id} {number}", told, is_first=number == 1)
                 finally:
                     os._exit(code)
             running[child] = (task_id, number)

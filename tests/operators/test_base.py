@@ -29,6 +29,8 @@ from airflow_provider_exact.operators.records import (
 KEY = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 
 
+@pytest.mark.system
+@pytest.mark.smoke
 def test_importing_operators_and_sensor_loads_no_http_no_oauth_and_no_catalogue():
     script = """
 import sys

@@ -75,6 +75,7 @@ def gone_on(task, ti):
 
 
 def test_a_list_goes_on_with_the_page_that_was_refused(connection, ti):
+    connection.settings(calls_per_minute=60)
     connection.fault("day_limit", method="GET", endpoint=HOURS, nth=3)
     task = ExactOnlineListOperator(task_id="t", endpoint=HOURS, select="ID", max_records=300, top=250)
     deferral = left(task, ti)
@@ -172,6 +173,7 @@ def test_an_unknown_event_fails_the_task(event, ti):
 
 
 def test_a_task_tells_what_it_used_and_what_is_left_even_when_it_fails(connection, ti, capsys):
+    connection.settings(calls_per_minute=60)
     task = ExactOnlineListOperator(task_id="t", endpoint=HOURS, filter="Nonsense eq 1")
     with pytest.raises(AirflowException):
         task.execute({"ti": ti})

@@ -29,24 +29,24 @@ class Visitor:
             self.browser.cookies.set("_token", token, domain="127.0.0.1", path="/")
 
     def get(self, path=PAGE, **query):
-        return self.browser.get(self.url + path, params=query, allow_redirects=False, timeout=30)
+        return self.browser.get(self.url + path, params=query, allow_redirects=False, timeout=120)
 
     def begin(self, conn_id=CONN_ID):
         """Press the button of a connection."""
         address = f"{self.url}/exact-online/sign-in/{conn_id}"
-        return self.browser.post(address, allow_redirects=False, timeout=30)
+        return self.browser.post(address, allow_redirects=False, timeout=120)
 
     def consent(self, begun, emulator, **form):
         """Fill in Exact's form, and return the address that Exact sends the browser to."""
         assert begun.status_code == 303, begun.text
         fields = {"user_name": emulator.user_name, "password": emulator.password, "decision": "allow"}
         fields |= {"division": list(emulator.divisions)} | form
-        answer = self.browser.post(begun.headers["Location"], data=fields, allow_redirects=False, timeout=30)
+        answer = self.browser.post(begun.headers["Location"], data=fields, allow_redirects=False, timeout=120)
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 
     def come_back(self, address):
-        return self.browser.get(address, allow_redirects=False, timeout=30)
+        return self.browser.get(address, allow_redirects=False, timeout=120)
 
 
 @dataclass
@@ -81,7 +81,7 @@ def served(migrated_database):
         thread.start()
         yield Airflow(address_of(bound))
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
     bound.close()
 
 

@@ -234,6 +234,8 @@ def test_the_page_is_in_the_menu_admin_and_opens_in_a_tab_of_its_own(monkeypatch
     }
 
 
+@pytest.mark.system
+@pytest.mark.smoke
 def test_importing_the_plugin_imports_nothing_but_itself():
     script = (
         "import airflow.plugins_manager, sys; before = set(sys.modules);"

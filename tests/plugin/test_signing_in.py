@@ -17,6 +17,7 @@ from airflow_provider_exact.signing_in import CALLBACK_PATH
 from airflow_provider_exact.tokens import variables
 from tests.plugin.conftest import CONN_ID
 from tests.sealed import opened
+from tests.waiting import hold_at_full_minute
 
 TOKENS = f"exact_online_token__{CONN_ID}"
 
@@ -243,7 +244,8 @@ def test_a_missing_connection_is_named(ann, emulator):
 
 def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they_are(ann, put_connection, emulator):
     put_connection()
-    emulator.fault("business_error", endpoint="current/Me", times=0)
+    # A 403 is not retried: there is nothing to wait for.
+    emulator.fault("status", status=403, endpoint="current/Me", times=0)
     answer = ann.come_back(ann.consent(ann.begin(), emulator))
     assert answer.status_code == 400
     assert "The tokens are stored and tasks can run" in answer.text
@@ -253,6 +255,8 @@ def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they
 
 def test_who_signed_in_is_not_waited_for_at_a_limit(ann, put_connection, emulator):
     put_connection()
+    # A limit that resets within ten seconds is waited for.
+    hold_at_full_minute(emulator)
     emulator.fault("minute_limit", endpoint="current/Me", times=0)
     answer = ann.come_back(ann.consent(ann.begin(), emulator))
     assert answer.status_code == 200

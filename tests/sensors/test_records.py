@@ -1,9 +1,6 @@
 """The sensor, through the real hook, against the emulator."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -383,12 +380,9 @@ def test_a_resumed_sensor_fails_on_anything_else_or_skips(event, raised):
         resume(sensor(filter=NOBODY, soft_fail=True), event)
 
 
-def test_airflows_setting_decides_where_a_sensor_waits_unless_told():
-    script = (
-        "from airflow_provider_exact.sensors.records import ExactOnlineRecordSensor as S; "
-        "print(S(task_id='t', endpoint='crm/Accounts').deferrable)"
-    )
-    for setting, expected in (("True", "True"), ("False", "False")):
-        env = {**os.environ, "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": setting}
-        done = subprocess.run([sys.executable, "-c", script], env=env, check=True, capture_output=True, text=True)
-        assert done.stdout.split()[-1] == expected
+@pytest.mark.parametrize("setting", [True, False])
+def test_airflows_setting_decides_where_a_sensor_waits_unless_told(monkeypatch, setting):
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", str(setting))
+    assert ExactOnlineRecordSensor(task_id="t", endpoint=ACCOUNTS).deferrable is setting
+    for told in (True, False):
+        assert ExactOnlineRecordSensor(task_id="t", endpoint=ACCOUNTS, deferrable=told).deferrable is told

@@ -64,8 +64,7 @@ class Crowd:
 
     def _browser(self) -> Session:
         session = http()
-        token = session.get(f"{self.running.airflow.url}/auth/token", timeout=120).json()["access_token"]
-        session.cookies.set("_token", token, domain=LOOPBACK, path="/")
+        session.cookies.set("_token", self.running.token, domain=LOOPBACK, path="/")
         return session
 
     def _consent(self, address: str) -> str:

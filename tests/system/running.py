@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDED = {"success", "failed"}
-# Seconds to wait for what takes a few of them on an idle machine.
-PATIENCE = 300.0
-IS_NEWEST = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
+# Seconds that a condition may take. An idle machine needs a few of them.
+TIMEOUT = 600.0
+PASSWORDS = {"ann": "ann's password", "vic": "vic's password"}
+# Tests share the minutes and days of these emulators. test_limits.py has emulators with limits.
+NO_LIMITS = ("--calls-per-minute", "1000000", "--calls-per-day", "1000000")
 
 
 @dataclass
@@ -33,12 +35,31 @@ class RunningAirflow:
     processes: Processes
     _token: str = field(default="", repr=False)
 
-    def api(self, method: str, path: str, **options: Any) -> Any:
-        """Call Airflow's REST API."""
+    @property
+    def token(self) -> str:
+        """JSON web token of the administrator Ann."""
         if not self._token:
-            self._token = http().get(f"{self.airflow.url}/auth/token", timeout=120).json()["access_token"]
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        answer = http().request(method, f"{self.airflow.url}/api/v2/{path}", headers=headers, timeout=120, **options)
+            ann = {"username": "ann", "password": PASSWORDS["ann"]}
+            answer = http().post(f"{self.airflow.url}/auth/token", json=ann, timeout=120)
+            assert answer.ok, answer.text
+            self._token = answer.json()["access_token"]
+        return self._token
+
+    def start_emulator(self, name: str, *options: str) -> Emulator:
+        """Start one more emulator, with an hour of its own and limits of its own."""
+        log = self.airflow.home.with_name(f"emulator-{name}.log")
+        emulator = Emulator.start(self.processes, *options, port=free_port(), log=log)
+        emulator.wait_until_ready(timeout=TIMEOUT)
+        return emulator
+
+    def connect(self, conn_id: str, fields: Mapping[str, Any]) -> None:
+        """Store a connection."""
+        self.api("POST", "connections", json={"connection_id": conn_id, "conn_type": "exact_online", **fields})
+
+    def api(self, method: str, path: str, *, root: str = "api/v2", **options: Any) -> Any:
+        """Call Airflow's REST API, or what its pages call, which is under ``ui``."""
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        answer = http().request(method, f"{self.airflow.url}/{root}/{path}", headers=headers, timeout=120, **options)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
 
@@ -56,15 +77,10 @@ class RunningAirflow:
         return run
 
     def calls(self, method: str, endpoint: str, text: str = "") -> list[dict[str, Any]]:
-        """Return the calls that the emulator saw, those only that have a text in their query."""
-        return [
-            call
-            for call in self.emulator.control.calls()
-            if (call["method"], call["endpoint"].casefold()) == (method, endpoint.casefold())
-            and text in unquote_plus(call["query"])
-        ]
+        """Return the calls that the default connection's emulator saw, only those with a text in their query."""
+        return calls_of(self.emulator, method, endpoint, text)
 
-    def wait_for(self, ready: Callable[[], bool], what: str, *, timeout: float = PATIENCE) -> None:
+    def wait_for(self, ready: Callable[[], bool], what: str, *, timeout: float = TIMEOUT) -> None:
         """Poll until something is so; fail with the ends of the logs when it takes too long."""
         deadline = time.monotonic() + timeout
         while not ready():
@@ -91,13 +107,13 @@ class Run:
     def state(self) -> str:
         return str(self.running.api("GET", self.path)["state"])
 
-    def wait(self, timeout: float = PATIENCE) -> None:
+    def wait(self, timeout: float = TIMEOUT) -> None:
         self.running.wait_for(lambda: self.state in ENDED, f"the end of {self.dag_id}", timeout=timeout)
 
     def assert_succeeded(self) -> None:
         """Fail with the ends of the logs of what failed, unless all tasks succeeded."""
         tasks = self.tasks()
-        logs = {name: self.log(name)[-3000:] for name, state in tasks.items() if state == "failed" and "[" not in name}
+        logs = {name: self.log(*parts_of(name))[-3000:] for name, state in tasks.items() if state == "failed"}
         assert set(tasks.values()) == {"success"}, (tasks, logs)
 
     def tasks(self) -> dict[str, str | None]:
@@ -125,32 +141,55 @@ class Run:
         path = f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}"
         return self.running.api("GET", path, params={"deserialize": "false", "stringify": "false"})["value"]
 
-    def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+    def log(self, task_id: str, map_index: int = -1, try_number: int = 1) -> str:
         """Return all that a try of a task logged, as text."""
         path = f"{self.path}/taskInstances/{task_id}/logs/{try_number}"
         content = self.running.api("GET", path, params={"full_content": "true", "map_index": map_index})["content"]
         return "\n".join(str(line) for line in content)
 
 
+def parts_of(name: str) -> tuple[str, int]:
+    """Return the id and the map index of ``task[3]``; the index of ``task`` is -1."""
+    task_id, _, index = name.rstrip("]").partition("[")
+    return task_id, int(index or -1)
+
+
+def calls_of(emulator: Emulator, method: str, endpoint: str, text: str = "") -> list[dict[str, Any]]:
+    """Return the calls that an emulator saw, only those with a text in their query."""
+    return [
+        call
+        for call in emulator.control.calls()
+        if (call["method"], call["endpoint"].casefold()) == (method, endpoint.casefold())
+        and text in unquote_plus(call["query"])
+    ]
+
+
 @contextmanager
 def running_airflow(
-    folder: Path, dags: Path, settings: Mapping[str, str] | None = None, *, app: tuple[str, str] | None = None
+    folder: Path, dags: Path, settings: Mapping[str, str] | None = None, *, app: tuple[str, str]
 ) -> Iterator[RunningAirflow]:
     """
-    Start an emulator and an Airflow, and end both.
+    Start an emulator and an Airflow with the users Ann (administrator) and Vic (viewer), and end both.
 
     :param settings: More of Airflow's settings, as environment variables.
-    :param app: Client id and secret of an app to register, when it is not to be the emulator's own.
+    :param app: Client id and secret of the app to register for the default connection.
     """
+    folder.mkdir(exist_ok=True)
+    passwords = folder / "passwords.json"
+    passwords.write_text(json.dumps(PASSWORDS), encoding="utf-8")
+    users = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ann:admin,vic:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        # All Dags are there from the start.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+    }
+    airflow = LocalAirflow(folder / "home", dags, free_port(), users | dict(settings or {}), path="/team")
     with Processes() as processes:
-        # Many runs share its minute and its day; how the provider meets the limits is tested elsewhere.
-        options = ["--calls-per-minute", "10000", "--calls-per-day", "100000"]
-        emulator = Emulator.start(processes, *options, port=free_port(), log=folder / "emulator.log")
-        airflow = LocalAirflow(folder / "home", dags, free_port(), settings)
-        emulator.wait_until_ready()
-        if app is not None:
-            emulator.control.register_app(*app, "Airflow under test")
+        emulator = Emulator.start(processes, *NO_LIMITS, port=free_port(), log=folder / "emulator.log")
+        emulator.wait_until_ready(timeout=TIMEOUT)
+        emulator.control.register_app(*app, "Airflow under test")
         airflow.prepare({CONN_ID: emulator.signed_in_connection(app)})
         airflow.start(processes)
-        airflow.wait_until_healthy(processes, timeout=300)
+        airflow.wait_until_healthy(processes, timeout=TIMEOUT)
         yield RunningAirflow(airflow, emulator, processes)

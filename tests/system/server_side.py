@@ -50,7 +50,7 @@ class ServerSide:
     def __exit__(self, *_: object) -> None:
         assert self._popen is not None
         # It ends with its input.
-        self._popen.communicate(timeout=30)
+        self._popen.communicate(timeout=300)
 
     def _ask(self, order: str, **arguments: Any) -> Any:
         assert self._popen is not None

@@ -1,60 +1,97 @@
-"""Exact's limits under a real scheduler and triggerer: the day in the middle of a list, and a minute with 200 tasks."""
+"""Exact's limits under a real scheduler and triggerer: a day that ends in mid-list, a minute with many tasks."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_exact.known_limits import KEY as LIMITS_KEY
 from airflow_provider_exact.operators.base import KEPT, USAGE
 from tests.system.dags.limited import POOL
-from tests.system.running import IS_NEWEST, running_airflow
+from tests.system.running import calls_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.system.running import RunningAirflow
+    from tests.system.running import Run, RunningAirflow
+    from tools.demo.emulator import Emulator
 
 ACTIVITIES = "project/WBSActivities"
 DAY = 86_400
-IS_RUN = bool(os.environ.get("EXACT_SLOW_TESTS") or (os.environ.get("CI") and IS_NEWEST))
 
 
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    folder = tmp_path_factory.mktemp("limited")
-    dags = folder / "dags"
-    dags.mkdir()
-    (dags / "limited.py").write_bytes((Path(__file__).parent / "dags" / "limited.py").read_bytes())
-    with running_airflow(folder, dags, {"AIRFLOW__CORE__PARALLELISM": "16"}) as made:
-        yield made
+@dataclass(frozen=True)
+class Limited:
+    """Run of many tasks with an emulator that allows few calls a minute."""
+
+    run: Run
+    emulator: Emulator
+    tasks: int
 
 
-# It waits up to three minutes for the reset.
-def test_a_list_that_meets_the_limit_of_the_day_holds_no_slot_and_fetches_no_page_twice(airflow: RunningAirflow):
-    exact = airflow.emulator.control
-    airflow.api("POST", "pools", json={"name": POOL, "slots": 1, "description": ""})
-    airflow.run("meanwhile")
-    # At Exact it is about to be midnight: the wait is longer than what a task waits out by itself, but not by much.
+def start(running: RunningAirflow, tasks: int, per_minute: int) -> Limited:
+    limits = ("--calls-per-minute", str(per_minute), "--calls-per-day", "100000")
+    emulator = running.start_emulator(f"minute-{tasks}", *limits)
+    running.connect(f"exact_minute_limit_{tasks}", emulator.signed_in_connection())
+    return Limited(running.trigger(f"minute_limit_{tasks}"), emulator, tasks)
+
+
+def assert_each_task_made_its_call(limited: Limited) -> None:
+    limited.run.wait()
+    limited.run.assert_succeeded()
+    calls = calls_of(limited.emulator, "GET", "crm/Accounts")
+    statuses = [call["status"] for call in calls]
+    answered = Counter(call["query"] for call in calls if call["status"] == 200)
+    assert {query: number for query, number in answered.items() if number > 1} == {}
+    assert len(answered) == limited.tasks
+    # Without a limiter, each of the eight tasks that run at a time is refused once in each minute.
+    assert statuses.count(429) <= max(2, 0.02 * len(statuses)), Counter(statuses)
+
+
+@pytest.fixture(scope="session")
+def thirty_tasks(running: RunningAirflow) -> Limited:
+    """Start tasks that wait for new minutes while other tests run."""
+    return start(running, 30, 20)
+
+
+@pytest.fixture(scope="session")
+def end_of_a_day(running: RunningAirflow) -> Limited:
+    """Start a list that waits for a new day, which begins at Exact at once and for the trigger in 100 seconds."""
+    emulator = running.start_emulator("day")
+    running.connect("exact_daily_limit", emulator.signed_in_connection())
+    exact = emulator.control
+    running.api("POST", "pools", json={"name": POOL, "slots": 1, "description": ""})
+    # Exact's clock stands still before midnight: for longer than a task waits by itself, but not by much.
     exact.advance((-(exact.now() + 100)) % DAY)
+    exact.hold()
     exact.settings(calls_per_day=3)
-    run = airflow.trigger("daily_limit")
-    airflow.wait_for(lambda: run.tasks()["list"] == "deferred", "the list waiting for the day to end")
-    fetched = [call for call in airflow.calls("GET", ACTIVITIES) if call["status"] == 200]
+    run = running.trigger("daily_limit")
+    running.wait_for(lambda: run.tasks().get("list") == "deferred", "the list waiting for the day to end")
+    fetched = [call for call in calls_of(emulator, "GET", ACTIVITIES) if call["status"] == 200]
     assert len(fetched) == 3
-    pool = airflow.api("GET", f"pools/{POOL}")
+    # A list that begins again must come to its end too, and not wait for one more day.
+    exact.settings(calls_per_day=100_000)
+    # The trigger waits by the machine's clock. Exact's day must end before the trigger fires.
+    exact.advance(100)
+    exact.resume()
+    return Limited(run, emulator, 1)
+
+
+def test_a_list_that_waits_for_the_end_of_the_day_holds_no_slot(
+    running: RunningAirflow, thirty_tasks: Limited, end_of_a_day: Limited
+):
+    pool = running.api("GET", f"pools/{POOL}")
     assert (pool["occupied_slots"], pool["deferred_slots"]) == (0, 1)
-    meanwhile = airflow.run("meanwhile")
+    meanwhile = running.run("meanwhile")
     assert meanwhile.tasks() == {"work": "success"}
-    assert run.tasks()["list"] == "deferred"
-    run.wait(timeout=600)
-    assert run.tasks() == {"list": "success"}, run.log("list")[-3000:]
-    fetched = [call["query"] for call in airflow.calls("GET", ACTIVITIES) if call["status"] == 200]
+
+
+@pytest.mark.last
+def test_a_list_that_met_the_limit_of_the_day_fetched_no_page_twice(end_of_a_day: Limited):
+    run = end_of_a_day.run
+    run.wait()
+    run.assert_succeeded()
+    fetched = [call["query"] for call in calls_of(end_of_a_day.emulator, "GET", ACTIVITIES) if call["status"] == 200]
     records = run.xcom("list")
     assert len(fetched) == len(set(fetched)) == 6
     assert len({record["ID"] for record in records}) == len(records) == 360
@@ -65,27 +102,12 @@ def test_a_list_that_meets_the_limit_of_the_day_holds_no_slot_and_fetches_no_pag
     assert KEPT not in run.xcom_keys("list")
 
 
+@pytest.mark.last
+def test_thirty_tasks_share_twenty_calls_a_minute(thirty_tasks: Limited):
+    assert_each_task_made_its_call(thirty_tasks)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(
-    not IS_RUN, reason="takes four minutes: runs in CI on the newest Airflow, or with EXACT_SLOW_TESTS=1"
-)
-def test_two_hundred_tasks_share_sixty_calls_a_minute(airflow: RunningAirflow):
-    exact = airflow.emulator.control
-    exact.settings(calls_per_minute=60, calls_per_day=100_000)
-    # Nothing at Exact makes a day longer, so that tasks believe what they heard of the last one.
-    for variable in airflow.api("GET", "variables", params={"variable_key_pattern": LIMITS_KEY})["variables"]:
-        airflow.api("DELETE", f"variables/{variable['key']}")
-    before = len(airflow.calls("GET", "crm/Accounts"))
-    began = time.monotonic()
-    run = airflow.trigger("minute_limit")
-    run.wait(timeout=1500)
-    took = time.monotonic() - began
-    states = list(run.tasks().values())
-    assert states == ["success"] * 200
-    calls = airflow.calls("GET", "crm/Accounts")[before:]
-    statuses = [call["status"] for call in calls]
-    print(f"{len(statuses)} calls in {took:.0f} s, {statuses.count(429)} of them answered 429")
-    answered = Counter(call["query"] for call in calls if call["status"] == 200)
-    assert {query: number for query, number in answered.items() if number > 1} == {}
-    assert len(answered) == 200
-    assert statuses.count(429) <= 0.02 * len(statuses)
+def test_two_hundred_tasks_share_sixty_calls_a_minute(running: RunningAirflow):
+    assert_each_task_made_its_call(start(running, 200, 60))

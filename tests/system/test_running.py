@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.other_program import OtherProgram, register
-from tests.system.running import ROOT
+from tests.system.other_program import OtherProgram
+from tests.system.running import ROOT, TIMEOUT, calls_of
 from tools.demo.emulator import CONN_ID
 from tools.demo.local_airflow import LocalAirflow
 from tools.demo.processes import Process, Processes, end_of, free_port
@@ -27,23 +27,7 @@ EXAMPLES = sorted(
 )
 
 
-@pytest.fixture(scope="module")
-def apart(running: RunningAirflow, tmp_path_factory: pytest.TempPathFactory) -> LocalAirflow:
-    """
-    Return an Airflow with a database of its own, in which nothing runs.
-
-    A scheduler would take the tasks of `airflow dags test` for its own.
-    """
-    airflow = LocalAirflow(tmp_path_factory.mktemp("apart") / "home", running.airflow.dags, free_port())
-    airflow.prepare({CONN_ID: running.emulator.signed_in_connection(register(running.emulator, 2))})
-    return airflow
-
-
-def dags_test(processes: Processes, airflow: LocalAirflow, output: Path, dag_id: str, **conf: Any) -> Process:
-    command = [sys.executable, "-m", "airflow", "dags", "test", dag_id, "--conf", json.dumps(conf)]
-    return processes.start(dag_id, command, env=airflow.environment(), log=output)
-
-
+@pytest.mark.smoke
 def test_every_operator_works_under_a_scheduler(running: RunningAirflow):
     run = running.run("every_operator", name="Under a scheduler")
     run.assert_succeeded()
@@ -57,12 +41,14 @@ def test_every_operator_works_under_a_scheduler(running: RunningAirflow):
     assert run.xcom("wait_for_hours")[0]["Quantity"] == 3
 
 
-@pytest.mark.parametrize("dag_id", EXAMPLES)
-def test_an_example_works_under_a_scheduler(running: RunningAirflow, dag_id: str):
-    run = running.run(dag_id)
-    run.assert_succeeded()
+def test_the_examples_work_under_a_scheduler(running: RunningAirflow):
+    runs = [running.trigger(dag_id) for dag_id in EXAMPLES]
+    for run in runs:
+        run.wait()
+        run.assert_succeeded()
 
 
+@pytest.mark.smoke
 def test_the_sensor_waits_in_each_of_its_three_ways(running: RunningAirflow):
     name = "Awaited by all"
     run = running.trigger("waiting", name=name)
@@ -85,18 +71,23 @@ def test_the_sensor_waits_in_each_of_its_three_ways(running: RunningAirflow):
     assert [run.xcom(way)[0]["Name"] for way in waiting] == [f"{name} {way}" for way in waiting]
 
 
-def test_every_operator_works_in_dags_test(apart: LocalAirflow, tmp_path: Path):
-    with Processes() as processes:
-        process = dags_test(processes, apart, tmp_path / "output.log", "every_operator", name="In dags test")
-        assert process.popen.wait(120) == 0, end_of(process.log, 60)
-    assert "state=success" in process.log.read_text(encoding="utf-8")
-
-
-def test_dags_test_waits_for_a_deferred_sensor(running: RunningAirflow, apart: LocalAirflow, tmp_path: Path):
+def test_dags_test_runs_every_operator_and_waits_for_a_deferred_sensor(running: RunningAirflow, tmp_path: Path):
+    # With a database of its own: a scheduler would take the tasks of `airflow dags test` for its own.
+    airflow = LocalAirflow(tmp_path / "home", running.airflow.dags, free_port())
+    emulator = running.start_emulator("dags-test")
+    airflow.prepare({CONN_ID: emulator.signed_in_connection()})
     name = "Awaited in dags test"
+
+    def dags_test(processes: Processes, dag_id: str, **conf: str) -> Process:
+        command = [sys.executable, "-m", "airflow", "dags", "test", dag_id, "--conf", json.dumps(conf)]
+        return processes.start(dag_id, command, env=airflow.environment(), log=tmp_path / f"{dag_id}.log")
+
     with Processes() as processes:
-        process = dags_test(processes, apart, tmp_path / "output.log", "deferring", name=name)
+        every = dags_test(processes, "every_operator", name="In dags test")
+        assert every.popen.wait(TIMEOUT) == 0, end_of(every.log, 60)
+        assert "state=success" in every.log.read_text(encoding="utf-8")
+        waiting = dags_test(processes, "deferring", name=name)
         # The first call is the sensor's own; the second one comes from the trigger.
-        running.wait_for(lambda: len(running.calls("GET", "crm/Accounts", name)) >= 2, "a look by the trigger")
-        OtherProgram(running.emulator).create("crm/Accounts", {"Name": name})
-        assert process.popen.wait(120) == 0, end_of(process.log, 60)
+        running.wait_for(lambda: len(calls_of(emulator, "GET", "crm/Accounts", name)) >= 2, "a look by the trigger")
+        OtherProgram(emulator).create("crm/Accounts", {"Name": name})
+        assert waiting.popen.wait(TIMEOUT) == 0, end_of(waiting.log, 60)

@@ -6,7 +6,6 @@ Started by ``make test-celery``, in an environment of its own. Both services mus
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sys
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.needs import skip_or_fail
+from tests.system.airflow_database import postgresql_settings
 from tests.system.crowd import Crowd, Tally
-from tests.system.running import RunningAirflow, running_airflow
+from tests.system.running import TIMEOUT, RunningAirflow, running_airflow
 from tests.system.server_side import ServerSide
 from tools.demo.processes import LOOPBACK
 
@@ -28,42 +29,10 @@ if TYPE_CHECKING:
 if find_spec("celery") is None:
     pytest.skip("Celery is not installed here: `make test-celery` runs this", allow_module_level=True)
 
-POSTGRES_USER = os.environ.get("PGUSER", "postgres")
-POSTGRES_PORT, REDIS_PORT = 5432, 6379
-DATABASE = f"exact_online_{os.getpid()}"
+REDIS_PORT = 6379
 APP = ("0e5f0000-0000-4000-8000-000000000065", "secret of the celery test")
 WORKERS = ("one", "two")
 TASKS = 64
-# Airflow expects psycopg2, whose licence is the LGPL. Its branches for psycopg 3 suit pg8000, which binds parameters on
-# the server as well.
-LOCAL_SETTINGS = """
-from airflow.utils import db
-
-_USE_PSYCOPG3 = db._USE_PSYCOPG3 = True
-"""
-
-
-def require_service(name: str, port: int) -> None:
-    try:
-        socket.create_connection((LOOPBACK, port), timeout=5).close()
-    except OSError:
-        message = f"{name} does not listen on port {port} of this machine"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    """Make a database, give its address without the scheme, and drop it in the end."""
-    from pg8000.native import Connection
-
-    with Connection(POSTGRES_USER, LOOPBACK, "postgres", POSTGRES_PORT) as postgres:
-        postgres.run(f"CREATE DATABASE {DATABASE}")
-        try:
-            yield f"{POSTGRES_USER}@{LOOPBACK}:{POSTGRES_PORT}/{DATABASE}"
-        finally:
-            postgres.run(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 @contextmanager
@@ -71,6 +40,10 @@ def broker() -> Iterator[str]:
     """Give the address of a Redis database that nobody uses, and empty it in the end."""
     from redis import Redis
 
+    try:
+        socket.create_connection((LOOPBACK, REDIS_PORT), timeout=TIMEOUT).close()
+    except OSError:
+        skip_or_fail(f"no Redis on port {REDIS_PORT} of this machine")
     for number in range(15, 0, -1):
         with Redis(LOOPBACK, REDIS_PORT, number) as redis:
             if redis.dbsize() == 0:
@@ -94,16 +67,11 @@ def start_workers(running: RunningAirflow) -> None:
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    require_service("PostgreSQL", POSTGRES_PORT)
-    require_service("Redis", REDIS_PORT)
     folder = tmp_path_factory.mktemp("celery")
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(Path(__file__).parent / "dags" / "shared_token.py", dags)
-    config = folder / "home" / "config"
-    config.mkdir(parents=True)
-    (config / "airflow_local_settings.py").write_text(LOCAL_SETTINGS, encoding="utf-8")
-    with database() as address, broker() as redis:
+    with postgresql_settings(required=True) as database, broker() as redis:
         settings = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CORE__PARALLELISM": "32",
@@ -111,11 +79,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
             "AIRFLOW__CELERY__RESULT_BACKEND": redis,
             # With 15, as many tasks that start at once keep each other waiting: each needs a second one for a moment.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "40",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+pg8000://{address}",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{address}",
         }
         with (
-            running_airflow(folder, dags, settings, app=APP) as running,
+            running_airflow(folder, dags, settings | database, app=APP) as running,
             ServerSide(running.airflow, running.airflow.log_folder / "server-side.log") as server,
         ):
             start_workers(running)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +11,9 @@ import pytest
 from airflow_provider_exact.hooks.exact_online import CALLS_AT_ONCE
 from airflow_provider_exact.tokens.storage import TOKEN_KEY
 from tests.system import leaks
+from tests.system.conftest import APP
 from tests.system.crowd import Crowd, Tally
 from tests.system.other_program import OtherProgram
-from tests.system.running import IS_NEWEST, running_airflow
 from tests.system.server_side import ServerSide
 from tools.demo.emulator import CONN_ID
 from tools.demo.processes import LOOPBACK, free_port
@@ -25,36 +23,17 @@ if TYPE_CHECKING:
 
     from tests.system.running import RunningAirflow
 
-# Characters that a form, a query and JSON each write in another way.
-APP = ("0e5f0000-0000-4000-8000-000000000064", 'kn0wn/secret+of=these&tests%21!"only"')
-SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "16",
-    "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
-    # The emulator's hours pass in a few of our minutes: a few 401s at each expiry would soon look like too many.
-    "AIRFLOW__EXACT_ONLINE__ERRORS_PER_HOUR": "0",
-}
-DAGS = ("shared_token.py", "secretive.py")
 TOKEN_VARIABLE = TOKEN_KEY + CONN_ID
 FAILING_CONNECTIONS = {"exact_ended", "exact_wrong_secret", "exact_refused", "exact_nowhere"}
 FAILING = FAILING_CONNECTIONS | {"format_everything", "create_wrongly", "list_wrongly"}
 OTHER_APP = ("0e5f0000-0000-4000-8000-000000000066", "another kn0wn/secret+of=these&tests")
 # Secrets that no emulator handed out.
 OUR_SECRETS = ("a-wr0ng/secret+of=these&tests", "stampNL001.a-refused/access+token=of-these&tests!")
-# The older versions show that it works there too; how many can share a token does not depend on them.
-TASKS, TRIGGERS = (64, 100) if IS_NEWEST else (32, 24)
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    folder = tmp_path_factory.mktemp("crowd")
-    dags = folder / "dags"
-    dags.mkdir()
-    for name in DAGS:
-        shutil.copy(Path(__file__).parent / "dags" / name, dags)
-    with (
-        running_airflow(folder, dags, SETTINGS, app=APP) as running,
-        ServerSide(running.airflow, running.airflow.log_folder / "server-side.log") as server,
-    ):
+def crowd(running: RunningAirflow) -> Iterator[Crowd]:
+    with ServerSide(running.airflow, running.airflow.log_folder / "server-side.log") as server:
         crowd = Crowd(running, server, APP)
         crowd.sign_in_again()
         yield crowd
@@ -84,31 +63,34 @@ def writable(connection: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_many_tasks_with_an_expired_token_refresh_it_once(crowd: Crowd):
+@pytest.mark.parametrize("tasks", [12, pytest.param(64, marks=pytest.mark.slow)])
+def test_many_tasks_with_an_expired_token_refresh_it_once(crowd: Crowd, tasks: int):
     crowd.expire()
     before = crowd.look()
-    crowd.assert_all_succeeded(crowd.running.trigger(f"ask_{TASKS}"), TASKS)
+    crowd.assert_all_succeeded(crowd.running.trigger(f"ask_{tasks}"), tasks)
     assert crowd.look().since(before) == Tally(refreshes=1, refused=0, unauthorized=0, sign_ins=0)
 
 
-def test_a_token_that_expires_twice_while_tasks_run_is_refreshed_twice(crowd: Crowd):
+@pytest.mark.parametrize("tasks", [24, pytest.param(64, marks=pytest.mark.slow)])
+def test_a_token_that_expires_twice_while_tasks_run_is_refreshed_twice(crowd: Crowd, tasks: int):
     before = crowd.look()
-    run = crowd.running.trigger(f"ask_{TASKS}")
-    for ended in (2, TASKS // 4):
+    run = crowd.running.trigger(f"ask_{tasks}")
+    for ended in (2, tasks // 4):
         crowd.wait_for_states(run, {"success": ended})
         crowd.expire()
         # The API server needs one as well; whoever comes first refreshes it.
         assert crowd.server.ask() == crowd.running.emulator.control.user_name
-    crowd.assert_all_succeeded(run, TASKS)
+    crowd.assert_all_succeeded(run, tasks)
     told = crowd.look().since(before)
     assert (told.refreshes, told.refused) == (2, 0)
 
 
-def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Crowd):
-    name = "Awaited by many"
+@pytest.mark.parametrize(("triggers", "tasks"), [(12, 12), pytest.param(100, 64, marks=pytest.mark.slow)])
+def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Crowd, triggers: int, tasks: int):
+    name = f"Awaited by {triggers}"
     before = crowd.look()
-    awaiting = crowd.running.trigger(f"await_{TRIGGERS}", name=name)
-    crowd.wait_for_states(awaiting, {"deferred": TRIGGERS})
+    awaiting = crowd.running.trigger(f"await_{triggers}", name=name)
+    crowd.wait_for_states(awaiting, {"deferred": triggers})
 
     # No task runs, so a trigger has to refresh. The triggerer's own clock has not moved: it learns of it by a 401.
     crowd.expire()
@@ -118,11 +100,11 @@ def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Cro
     assert told.unauthorized <= CALLS_AT_ONCE
 
     # Tasks and triggers refresh, and somebody signs in, which ends the token that they use.
-    asking = crowd.running.trigger("ask_32")
-    crowd.wait_for_states(asking, {"success": 8})
+    asking = crowd.running.trigger(f"ask_{tasks}")
+    crowd.wait_for_states(asking, {"success": tasks // 4})
     crowd.expire()
     assert crowd.sign_in_again() == "Daniel Emmers"
-    crowd.assert_all_succeeded(asking, 32)
+    crowd.assert_all_succeeded(asking, tasks)
     met = crowd.look().since(before)
     assert (met.refused, met.sign_ins) == (0, 1)
     assert met.refreshes <= 2
@@ -132,7 +114,7 @@ def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Cro
     refreshed = crowd.look().refreshes
     crowd.running.wait_for(lambda: crowd.look().refreshes > refreshed, "a refresh of the new chain")
     OtherProgram(crowd.running.emulator).create("crm/Accounts", {"Name": name})
-    crowd.assert_all_succeeded(awaiting, TRIGGERS)
+    crowd.assert_all_succeeded(awaiting, triggers)
     assert crowd.look().since(before).refused == 0
 
 

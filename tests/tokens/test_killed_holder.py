@@ -17,6 +17,8 @@ from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
 from tests.tokens.conftest import LEASE_KEY
 
+pytestmark = [pytest.mark.system, pytest.mark.smoke]
+
 # A new pair was handed out, and only the dead process knew it.
 WITH_THE_ONLY_COPY = ["after the request was sent", "after the answer", "before the store"]
 

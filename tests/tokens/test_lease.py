@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_exact.tokens import lease as lease_room
 from airflow_provider_exact.tokens import variables
 from airflow_provider_exact.tokens.lease import DURATION, SETTLING, Lease
 
@@ -31,7 +32,9 @@ def clock():
 
 
 @pytest.fixture
-def lease(server, clock):
+def lease(server, clock, monkeypatch):
+    # The fixture ``server`` takes the pause away.
+    monkeypatch.setattr(lease_room, "SETTLING", SETTLING)
     return Lease(KEY, clock=clock, sleep=clock.sleep)
 
 

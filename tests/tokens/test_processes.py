@@ -10,6 +10,8 @@ from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
 from tests.tokens.conftest import TOKEN_KEY
 
+pytestmark = pytest.mark.system
+
 
 def expire(emulator):
     """Let the stored token be ten minutes older, for Exact and for whoever reads it."""
@@ -26,10 +28,11 @@ def signed_in(waiting):
     return waiting
 
 
-def test_sixty_four_processes_with_an_expired_token_refresh_it_once(signed_in, forks):
+@pytest.mark.parametrize("number", [12, pytest.param(64, marks=pytest.mark.slow)])
+def test_many_processes_with_an_expired_token_refresh_it_once(signed_in, forks, number):
     before = signed_in.statistics()
     expire(signed_in)
-    answers = forks.ask_at_once(64)
+    answers = forks.ask_at_once(number)
     assert [answer for answer in answers if "error" in answer] == []
     assert len({answer["token"] for answer in answers}) == 1
     after = signed_in.statistics()
@@ -37,11 +40,12 @@ def test_sixty_four_processes_with_an_expired_token_refresh_it_once(signed_in, f
     assert after["refused_refreshes"] == {}
 
 
-def test_ten_expiries_in_a_row_lose_nothing(signed_in, forks):
+@pytest.mark.parametrize("expiries", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_expiries_in_a_row_lose_nothing(signed_in, forks, expiries):
     before = signed_in.statistics()["refreshes"]
-    for _ in range(10):
+    for _ in range(expiries):
         expire(signed_in)
         assert [answer for answer in forks.ask_at_once(6) if "error" in answer] == []
     after = signed_in.statistics()
-    assert after["refreshes"] - before == 10
+    assert after["refreshes"] - before == expiries
     assert after["refused_refreshes"] == {}

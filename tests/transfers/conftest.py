@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 import warnings
 
@@ -9,6 +10,17 @@ import pytest
 
 # By Dag: Airflow's API server in this process remembers the tasks that it saw first.
 TASK_IDS: dict[str, set[str]] = {}
+
+
+@pytest.fixture(scope="session")
+def one_api_server():
+    """Let Airflow before 3.3 keep its API server for the next run too, as later versions do: making one takes 5 s."""
+    from airflow.sdk.execution_time import supervisor
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not hasattr(supervisor.in_process_api_server, "cache_info"):
+            patch.setattr(supervisor, "in_process_api_server", functools.cache(supervisor.in_process_api_server))
+        yield
 
 
 @pytest.fixture
@@ -45,7 +57,7 @@ def dags(server, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def succeed():
+def succeed(one_api_server):
     """Return a function that runs a Dag, and returns what its tasks returned, by task and map index."""
 
     def run(dag, **options):

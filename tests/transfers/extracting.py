@@ -32,7 +32,7 @@ class Extracting(BaseOperator):
     def __init__(self, *, endpoint="crm/Accounts", division=1, marks=0, **kwargs):
         super().__init__(**kwargs)
         self.endpoint, self.division, self.marks = endpoint, division, marks
-        outlets.declare(self, endpoint)
+        self.outlets = outlets.with_alias(self.outlets, endpoint)
 
     def execute(self, context):
         asset = create_asset(region_or_host=SITE, division=self.division, endpoint=self.endpoint)

@@ -59,7 +59,7 @@ def test_no_error_of_the_engine_shows_a_record(tmp_path, define):
         assert engine.hide_parameters
 
 
-@pytest.mark.parametrize("conn_type", ["postgres", "generic", "nonsense"])
+@pytest.mark.parametrize("conn_type", ["mssql", "generic", "nonsense"])
 def test_a_type_without_its_provider_says_what_to_do(define, conn_type):
     said = refusal(define(conn_type=conn_type, host="db.test"))
     assert f"of the type {conn_type!r}, and no provider for it is installed" in said
@@ -70,7 +70,7 @@ def test_a_connection_to_something_else_is_refused(define):
     assert "'exact_online', which is no database" in refusal(define(conn_type="exact_online"))
 
 
-@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "nonsense", "postgresql+nonsense"])
+@pytest.mark.parametrize("scheme", ["mssql+pyodbc", "nonsense", "postgresql+nonsense"])
 def test_a_driver_that_is_not_there_is_named(define, scheme):
     said = refusal(define(conn_type="postgres", password="hidden", extra={"sqlalchemy_scheme": scheme}))
     assert "'warehouse' can't be used" in said
@@ -78,6 +78,8 @@ def test_a_driver_that_is_not_there_is_named(define, scheme):
     assert "hidden" not in said
 
 
+@pytest.mark.system
+@pytest.mark.smoke
 def test_without_sqlalchemy_the_extra_is_named():
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"

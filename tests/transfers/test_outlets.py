@@ -1,9 +1,10 @@
 """Events of assets, as they arrive in Airflow."""
 
 import pytest
-from airflow.sdk import AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias
 
 from airflow_provider_exact.transfers import outlets
+from airflow_provider_exact.transfers.to_file import ExactOnlineToFileOperator
 from tests.transfers.extracting import Extracting, cursor
 
 ACCOUNTS = "exactonline://start.exactonline.nl/1/crm/Accounts"
@@ -32,6 +33,31 @@ def test_mapped_and_templated_tasks_tell_of_the_asset_that_they_turned_out_to_re
         (0, ACCOUNTS, [ALIAS]),
         (1, ACCOUNTS.replace("/1/", "/2/"), [ALIAS]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "declared"),
+    [
+        ({"endpoint": "CRM/accounts"}, [AssetAlias(ALIAS)]),
+        ({"endpoint": "crm/Accounts", "outlets": Asset("other")}, [Asset("other"), AssetAlias(ALIAS)]),
+        ({"endpoint": "crm/Accounts", "outlets": [AssetAlias("mine")]}, [AssetAlias("mine")]),
+        ({"endpoint": "crm/Accounts", "outlets": [Asset(ACCOUNTS)]}, [Asset(ACCOUNTS)]),
+        ({"endpoint": "{{ params.endpoint }}"}, []),
+        ({"endpoint": "crm/Acounts"}, []),
+        ({}, []),
+    ],
+)
+def test_mapped_tasks_declare_the_alias_of_their_endpoint_before_they_run(arguments, declared):
+    # PostgreSQL refuses the second of two tasks that make an alias at the same moment.
+    with DAG("early", schedule=None):
+        mapped = ExactOnlineToFileOperator.partial(task_id="read", path="/data", **arguments).expand(division=[1, 2])
+    assert mapped.outlets == declared
+
+
+def test_mapped_tasks_keep_the_outlets_of_the_dags_default_arguments():
+    with DAG("defaults", schedule=None, default_args={"outlets": [Asset("other")]}):
+        shared = ExactOnlineToFileOperator.partial(task_id="read", path="/data", endpoint="crm/Accounts")
+    assert shared.expand(division=[1]).outlets == [Asset("other"), AssetAlias(ALIAS)]
 
 
 def test_an_asset_that_the_dag_declares_gets_one_event_with_the_extra(dags, succeed, events):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from urllib.parse import parse_qs
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_provider_exact import accounts
 from airflow_provider_exact.client.flow import run_async
+from airflow_provider_exact.client.transport import RequestsTransport
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.triggers.records import ExactOnlineRecordTrigger
 
@@ -204,27 +206,31 @@ def test_the_division_of_the_task_is_the_one_looked_at(connection):
     assert connection.calls()[-1]["division"] == other
 
 
-def test_a_trigger_never_blocks_the_event_loop(connection):
-    connection.fault("slow", endpoint=ACCOUNTS, seconds=0.3)
-    beats = []
+def test_a_trigger_never_blocks_the_event_loop(connection, monkeypatch):
+    send, sending, loop_runs, waited = RequestsTransport.send, threading.Event(), threading.Event(), []
 
-    async def heart():
-        while True:
-            beats.append(1)
-            await asyncio.sleep(0.01)
+    def held(transport, request):
+        sending.set()
+        # A loop that waits for this call does not run.
+        waited.append(loop_runs.wait(60))
+        return send(transport, request)
+
+    monkeypatch.setattr(RequestsTransport, "send", held)
+
+    async def other_task():
+        while not sending.is_set():
+            await asyncio.sleep(0.001)
+        loop_runs.set()
 
     async def both():
-        clock = Clock()
-        beating = asyncio.create_task(heart())
-        event = await trigger(deadline=START + 100, filter=f"ID eq guid'{uuid4()}'").watch(
-            clock=clock, sleep=clock.sleep
-        )
-        beating.cancel()
+        clock, other = Clock(), asyncio.create_task(other_task())
+        wanted = trigger(deadline=START + 100, filter=f"ID eq guid'{uuid4()}'")
+        event = await wanted.watch(clock=clock, sleep=clock.sleep)
+        await other
         return event
 
     assert asyncio.run(both()) == {"status": "timeout"}
-    # A blocked loop beats once or twice in those 0.3 seconds.
-    assert len(beats) > 8
+    assert waited == [True] * polls(connection)
 
 
 def test_run_fires_the_one_event(connection):

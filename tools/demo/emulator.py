@@ -41,7 +41,7 @@ class Emulator:
         """What one may ask of the emulator itself."""
         return EmulatorController(self.url)
 
-    def wait_until_ready(self, *, timeout: float = 30) -> None:
+    def wait_until_ready(self, *, timeout: float = 120) -> None:
         def ready() -> bool:
             self.process.checked()
             try:

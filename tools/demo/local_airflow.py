@@ -47,16 +47,18 @@ class LocalAirflow:
 
     :param dags: The folder with the Dags.
     :param settings: More settings, as environment variables.
+    :param path: The path that the web server is below, with its slash in front.
     """
 
     home: Path
     dags: Path
     port: int
     settings: Mapping[str, str] | None = None
+    path: str = ""
 
     @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}{self.path}"
 
     @property
     def log_folder(self) -> Path:
@@ -138,7 +140,7 @@ class LocalAirflow:
         parts = answer.json()
         return all(parts[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
 
-    def wait_until_healthy(self, processes: Processes, *, timeout: float = 120) -> None:
+    def wait_until_healthy(self, processes: Processes, *, timeout: float = 300) -> None:
         def ready() -> bool:
             processes.check()
             return self.is_healthy()

@@ -123,6 +123,8 @@ def end_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+    # A shell starts what runs in the background with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, timeout: float, interval: float = 0.2) -> None:

@@ -10,7 +10,12 @@ POOL = "one_slot"
 
 with DAG("daily_limit", schedule=None, default_args={"retries": 0}):
     ExactOnlineListOperator(
-        task_id="list", endpoint="project/WBSActivities", select=["ID"], max_records=10_000, pool=POOL
+        task_id="list",
+        endpoint="project/WBSActivities",
+        select=["ID"],
+        max_records=10_000,
+        pool=POOL,
+        exact_online_conn_id="exact_daily_limit",
     )
 
 with DAG("meanwhile", schedule=None):
@@ -21,7 +26,13 @@ with DAG("meanwhile", schedule=None):
 
     work()
 
-with DAG("minute_limit", schedule=None, default_args={"retries": 0}, max_active_tasks=200):
-    ExactOnlineListOperator.partial(task_id="list", endpoint="crm/Accounts", select=["ID"], top=1).expand(
-        filter=[f"Status eq 'C' and Name ne '{number}'" for number in range(200)]
-    )
+for many in (30, 200):
+    # Tasks that wait for the next minute hold their slots. The other tests need some, too.
+    with DAG(f"minute_limit_{many}", schedule=None, default_args={"retries": 0}, max_active_tasks=8):
+        ExactOnlineListOperator.partial(
+            task_id="list",
+            endpoint="crm/Accounts",
+            select=["ID"],
+            top=1,
+            exact_online_conn_id=f"exact_minute_limit_{many}",
+        ).expand(filter=[f"Status eq 'C' and Name ne '{number}'" for number in range(many)])

@@ -16,11 +16,11 @@ def ask(number: int) -> str:
     return f"{number} {ExactOnlineHook().get_me()['UserName']}"
 
 
-for many in (32, 64):
+for many in (12, 24, 64):
     with DAG(f"ask_{many}", schedule=None, max_active_tasks=many):
         ask.expand(number=list(range(many)))
 
-for many in (24, 100):
+for many in (12, 100):
     with DAG(f"await_{many}", schedule=None, max_active_tasks=many, params={"name": Param("Awaited", type="string")}):
         ExactOnlineRecordSensor.partial(
             task_id="wait", endpoint=ACCOUNTS, poke_interval=6, timeout=900, deferrable=True, retries=0
