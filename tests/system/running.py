@@ -110,11 +110,37 @@ class Run:
     def wait(self, timeout: float = TIMEOUT) -> None:
         self.running.wait_for(lambda: self.state in ENDED, f"the end of {self.dag_id}", timeout=timeout)
 
+    def wait_until_parked(self, *tasks: str) -> None:
+        """
+        Wait until the scheduler has seen that the processes of deferred or rescheduled tasks ended.
+
+        Airflow's scheduler takes a task that is back in its queue before that for a failed one.
+        """
+        scheduler = next(process for process in self.running.processes.running if process.name == "scheduler")
+
+        def seen(name: str) -> bool:
+            task_id, map_index = parts_of(name)
+            finished = f"dag_id={self.dag_id}, task_id={task_id}, run_id={self.run_id}, map_index={map_index}, "
+            return finished in scheduler.log.read_text(encoding="utf-8", errors="replace")
+
+        self.running.wait_for(lambda: all(seen(name) for name in tasks), f"the end of the processes of {tasks}")
+
     def assert_succeeded(self) -> None:
         """Fail with the ends of the logs of what failed, unless all tasks succeeded."""
         tasks = self.tasks()
-        logs = {name: self.log(*parts_of(name))[-3000:] for name, state in tasks.items() if state == "failed"}
-        assert set(tasks.values()) == {"success"}, (tasks, logs)
+        failed = [name for name, state in tasks.items() if state == "failed"]
+        assert set(tasks.values()) == {"success"}, (tasks, self.ends(*failed))
+
+    def ends(self, *tasks: str) -> dict[str, str]:
+        """Return the end of each task's log, and what Airflow itself wrote about the task, by name."""
+        found = {}
+        for name in tasks:
+            task_id, map_index = parts_of(name)
+            wanted = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": task_id}
+            events = self.running.api("GET", "eventLogs", params=wanted)["event_logs"]
+            told = "\n".join(f"{event['event']}: {event['extra']}" for event in events)
+            found[name] = f"{self.log(task_id, map_index)[-3000:]}\n{told}"
+        return found
 
     def tasks(self) -> dict[str, str | None]:
         """Return the state of each task; a mapped one has its index behind its name."""

@@ -91,6 +91,7 @@ def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Cro
     before = crowd.look()
     awaiting = crowd.running.trigger(f"await_{triggers}", name=name)
     crowd.wait_for_states(awaiting, {"deferred": triggers})
+    awaiting.wait_until_parked(*awaiting.tasks())
 
     # No task runs, so a trigger has to refresh. The triggerer's own clock has not moved: it learns of it by a 401.
     crowd.expire()
@@ -133,10 +134,11 @@ def test_no_secret_is_to_be_found_anywhere(crowd: Crowd):
     # Only now does the database hold the trigger.
     found_while_deferred = crowd.server.columns_with(leaks.all_forms([marker]))
     leaking_while_deferred = crowd.server.columns_with(leaks.all_forms(crowd.secrets()))
+    run.wait_until_parked("wait")
     OtherProgram(running.emulator).create("crm/Accounts", {"Name": marker})
     run.wait()
     states = run.tasks()
-    assert {name for name, state in states.items() if state == "failed"} == FAILING
+    assert {name for name, state in states.items() if state == "failed"} == FAILING, run.ends("wait")
 
     paths = ("variables", "connections", "eventLogs", f"{run.path}/taskInstances", f"variables/{TOKEN_VARIABLE}")
     texts += [json.dumps(running.api("GET", path, params={"limit": 100})) for path in paths]
