@@ -1,7 +1,7 @@
 """
-Environments other than ``.venv``: one for each other Airflow, one for Celery, one for the benchmark.
+Environments beside ``.venv``: for each further version of Airflow, for Celery and for the benchmark.
 
-``make test-matrix``, ``make test-celery`` and ``make benchmark`` call it with the nox and the uv of ``.venv-uv``.
+``make test-matrix``, ``make test-celery`` and ``make benchmark`` run nox and uv from ``.venv-uv``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 nox.options.error_on_external_run = True
 
-# Tests whose outcome can depend on Airflow.
+# Tests of the parts that depend on Airflow.
 AIRFLOW_TESTS = [
     *(f"tests/{name}" for name in ("cli", "example_dags", "hooks", "operators", "plugin", "sensors")),
     *(f"tests/{name}" for name in ("tokens", "transfers", "triggers")),
@@ -29,7 +29,7 @@ AIRFLOW_TESTS = [
     "tests/extract/test_files.py",
     "tests/system",
 ]
-# An old Airflow brings an anyio whose plugin today's pytest does not load, and packages that use what was deprecated.
+# An old Airflow brings an anyio with a plugin that today's pytest does not load, and packages with deprecated calls.
 OLD_DEPENDENCIES = [
     *("-p", "no:anyio"),
     *("-W", "ignore:SelectableGroups dict interface is deprecated:DeprecationWarning"),
@@ -39,9 +39,9 @@ OLD_DEPENDENCIES = [
 
 def python(version: str) -> str:
     """
-    Return the path of a Python on ``PATH`` or in pyenv's folder, else the version, which nox then names as missing.
+    Return the path of a Python on ``PATH`` or in pyenv's folder, else the version, for nox to name as missing.
 
-    Each one found is run, since pyenv puts programs on ``PATH`` that only print an error.
+    Each candidate is run, because pyenv puts programs on ``PATH`` only to print an error.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     folders = [*os.get_exec_path(), *(str(path / "bin") for path in pyenv.glob(f"{version}.*"))]
@@ -54,12 +54,12 @@ def python(version: str) -> str:
 
 def test_on(session: nox.Session, *airflow: str) -> None:
     """
-    Install an Airflow, then the provider and the tools that test it, and run the tests.
+    Install an Airflow, then the provider and the test tools, and run the tests.
 
     :param airflow: Arguments of ``uv pip install`` that choose the versions.
     """
     session.install("-q", "--exact", *airflow)
-    # The tools may be of today, as long as they leave alone what Airflow got.
+    # The test tools may be current, as long as Airflow's own dependencies keep their versions.
     pins = Path(session.create_tmp()) / "pins.txt"
     pins.write_text(
         str(session.run("uv", "pip", "freeze", silent=True, external=True, stderr=subprocess.DEVNULL)), encoding="utf-8"
@@ -72,8 +72,8 @@ def test_on(session: nox.Session, *airflow: str) -> None:
 
 @nox.session(python=python("3.11"))
 def lowest(session: nox.Session) -> None:
-    """Run on the lowest version of Airflow and of everything else that pyproject.toml allows."""
-    # By then common-compat 1.10.1 was there; what Airflow 3.1.3 itself needs is as new as that day.
+    """Run on the lowest versions of Airflow and of all dependencies that pyproject.toml allows."""
+    # First days with common-compat 1.10.1; Airflow 3.1.3 gets its own dependencies as of the same day.
     test_on(
         session,
         "--resolution",
@@ -107,6 +107,6 @@ def celery(session: nox.Session) -> None:
 
 @nox.session(python=python("3.11"), default=False)
 def benchmark(session: nox.Session) -> None:
-    """Print what an extraction takes, beside other ways to get the same rows."""
+    """Print time and memory of an extraction and of its alternatives."""
     session.install("-q", "-c", "constraints.txt", "--group", "benchmarks", "-e", ".[parquet]")
     session.run("python", "-m", "benchmarks.extraction", *session.posargs)

@@ -1,4 +1,4 @@
-"""What a test needs and the machine lacks: the test is skipped, except in CI."""
+"""Skip of a test on a machine without the needed service or program; a failure in CI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IN_CI = os.environ.get("CI") == "true"
 
 
 def skip_or_fail(lacks: str) -> NoReturn:
-    """Skip the test and name what the machine lacks; with ``CI=true``, where all must run, fail."""
+    """Skip the test with the reason; with ``CI=true``, fail, because CI runs all tests."""
     if IN_CI:
         pytest.fail(lacks)
     pytest.skip(lacks)

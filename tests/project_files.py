@@ -1,4 +1,4 @@
-"""Files of this project in its git checkout."""
+"""Files of the project in a git checkout."""
 
 from __future__ import annotations
 

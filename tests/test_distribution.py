@@ -1,4 +1,4 @@
-"""Wheel and sdist, and the licences of the packages that an installation brings."""
+"""Wheel and sdist, and the licences of all installed dependencies."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.project_files import ROOT, project_files
 
 PACKAGE = "airflow_provider_exact"
 EXTRAS = {"openlineage", "parquet", "sql", "zstd"}
-# A package with another one fails the test, so that somebody reads it: a name here, or no dependency on the package.
+# Any further licence fails the test, for a person to read: then add the licence here, or drop the dependency.
 ALLOWED = {
     *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Unlicense"),
     *("Apache Software License", "BSD License", "3-Clause BSD License", "ISC License (ISCL)", "MIT License"),
     *("Mozilla Public License 2.0 (MPL 2.0)", "Python Software Foundation License", "The Unlicense (Unlicense)"),
 }
-# Packages with other metadata, which a person has read. The repository of the first says Apache-2.0; the second leaves
+# Packages with unusual metadata, read by a person. The repository of the first says Apache-2.0; the second leaves
 # the choice between the Artistic License and the GPL.
 READ = {
     "openlineage-sql": [],
@@ -108,7 +108,7 @@ def may_be_used(metadata: Message) -> bool:
 
 
 def installed_with(name: str, extras: set[str], found: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Add a package and all that it needs to ``found``, with the extras asked for."""
+    """Add a package and all its dependencies to ``found``, with the wanted extras."""
     key = canonicalize_name(name)
     if key in found and extras <= found[key]:
         return found

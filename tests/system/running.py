@@ -46,7 +46,7 @@ class RunningAirflow:
         return self._token
 
     def start_emulator(self, name: str, *options: str) -> Emulator:
-        """Start one more emulator, with an hour of its own and limits of its own."""
+        """Start one more emulator, with a separate clock and separate limits."""
         log = self.airflow.home.with_name(f"emulator-{name}.log")
         emulator = Emulator.start(self.processes, *options, port=free_port(), log=log)
         emulator.wait_until_ready(timeout=TIMEOUT)
@@ -57,7 +57,7 @@ class RunningAirflow:
         self.api("POST", "connections", json={"connection_id": conn_id, "conn_type": "exact_online", **fields})
 
     def api(self, method: str, path: str, *, root: str = "api/v2", **options: Any) -> Any:
-        """Call Airflow's REST API, or what its pages call, which is under ``ui``."""
+        """Call Airflow's REST API, or the API of Airflow's pages, with the root ``ui``."""
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         answer = http().request(method, f"{self.airflow.url}/{root}/{path}", headers=headers, timeout=120, **options)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
@@ -110,20 +110,21 @@ class Run:
     def wait(self, timeout: float = TIMEOUT) -> None:
         self.running.wait_for(lambda: self.state in ENDED, f"the end of {self.dag_id}", timeout=timeout)
 
-    def wait_until_parked(self, *tasks: str) -> None:
+    def wait_for_processes_to_end(self, *tasks: str) -> None:
         """
         Wait until the scheduler has seen that the processes of deferred or rescheduled tasks ended.
 
-        Airflow's scheduler takes a task that is back in its queue before that for a failed one.
+        Airflow's scheduler fails a task that is queued again before then.
         """
-        scheduler = next(process for process in self.running.processes.running if process.name == "scheduler")
+        log = self.running.airflow.log_folder / "scheduler.log"
+        run = f"TaskInstance Finished: dag_id={self.dag_id}, task_id=%s, run_id={self.run_id}, map_index=%s, "
+        ends = [run % parts_of(name) for name in tasks]
 
-        def seen(name: str) -> bool:
-            task_id, map_index = parts_of(name)
-            finished = f"dag_id={self.dag_id}, task_id={task_id}, run_id={self.run_id}, map_index={map_index}, "
-            return finished in scheduler.log.read_text(encoding="utf-8", errors="replace")
+        def are_logged() -> bool:
+            logged = log.read_text(encoding="utf-8", errors="replace")
+            return all(end in logged for end in ends)
 
-        self.running.wait_for(lambda: all(seen(name) for name in tasks), f"the end of the processes of {tasks}")
+        self.running.wait_for(are_logged, f"the end of the processes of {tasks}")
 
     def assert_succeeded(self) -> None:
         """Fail with the ends of the logs of what failed, unless all tasks succeeded."""
@@ -132,12 +133,12 @@ class Run:
         assert set(tasks.values()) == {"success"}, (tasks, self.ends(*failed))
 
     def ends(self, *tasks: str) -> dict[str, str]:
-        """Return the end of each task's log, and what Airflow itself wrote about the task, by name."""
+        """Return the end of each task's log and Airflow's events of the task, by name."""
         found = {}
         for name in tasks:
             task_id, map_index = parts_of(name)
-            wanted = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": task_id}
-            events = self.running.api("GET", "eventLogs", params=wanted)["event_logs"]
+            instance = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": task_id, "map_index": map_index}
+            events = self.running.api("GET", "eventLogs", params=instance)["event_logs"]
             told = "\n".join(f"{event['event']}: {event['extra']}" for event in events)
             found[name] = f"{self.log(task_id, map_index)[-3000:]}\n{told}"
         return found

@@ -64,7 +64,7 @@ def test_the_sensor_waits_in_each_of_its_three_ways(running: RunningAirflow):
         )
 
     running.wait_for(all_wait, "all three sensors waiting")
-    run.wait_until_parked("reschedule", "deferrable")
+    run.wait_for_processes_to_end("reschedule", "deferrable")
     for way in waiting:
         OtherProgram(running.emulator).create("crm/Accounts", {"Name": f"{name} {way}"})
     run.wait()

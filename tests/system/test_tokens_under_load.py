@@ -90,7 +90,7 @@ def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Cro
     name = f"Awaited by {triggers}"
     awaiting = crowd.running.trigger(f"await_{triggers}", name=name)
     crowd.wait_for_states(awaiting, {"deferred": triggers})
-    awaiting.wait_until_parked(*awaiting.tasks())
+    awaiting.wait_for_processes_to_end(*awaiting.tasks())
 
     def answered() -> int:
         return sum(call["status"] == 200 for call in crowd.running.calls("GET", "crm/Accounts", name))
@@ -128,7 +128,7 @@ def test_triggers_tasks_and_a_sign_in_at_the_same_moment_lose_nothing(crowd: Cro
 def test_no_secret_is_to_be_found_anywhere(crowd: Crowd):
     running, marker = crowd.running, "Marker of the search"
     for conn_id, fields in failing_connections(running).items():
-        running.api("POST", "connections", json={"connection_id": conn_id, "conn_type": "exact_online", **fields})
+        running.connect(conn_id, fields)
     texts = [crowd.page()]
     crowd.sign_in_on_the_page()
     # Tasks refresh and store a token, too.
@@ -140,7 +140,7 @@ def test_no_secret_is_to_be_found_anywhere(crowd: Crowd):
     # Only now does the database hold the trigger.
     found_while_deferred = crowd.server.columns_with(leaks.all_forms([marker]))
     leaking_while_deferred = crowd.server.columns_with(leaks.all_forms(crowd.secrets()))
-    run.wait_until_parked("wait")
+    run.wait_for_processes_to_end("wait")
     OtherProgram(running.emulator).create("crm/Accounts", {"Name": marker})
     run.wait()
     states = run.tasks()
