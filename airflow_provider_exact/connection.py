@@ -11,14 +11,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_exact import metrics
-from airflow_provider_exact.client.auth import Grants
+from airflow_provider_exact.client.auth.oauth2 import Grants
+from airflow_provider_exact.client.auth.token import App, Token
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider, RefreshingTokenProvider, TokenProvider
 from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore, RefreshingTokenStore, TokenStore
-from airflow_provider_exact.client.transport import RequestsTransport
 from airflow_provider_exact.provider_info import get_provider_info
-from airflow_provider_exact.tokens.storage import TOKEN_KEY, VariableStorage
-from airflow_provider_exact.tokens.stores import shared_store
+from airflow_provider_exact.tokens.providers import shared_provider
+from airflow_provider_exact.tokens.token_store import TOKEN_KEY, VariableTokenStore
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -87,6 +87,16 @@ class ConnectionSettings:
             raise ExactRequestError(f"Connection {self.conn_id!r}: {error}") from error
 
     @property
+    def app(self) -> App:
+        """The connection's app registration."""
+        return App(self.client_id, self.client_secret)
+
+    @property
+    def _seed(self) -> Token | None:
+        """The connection's own refresh token, to begin with."""
+        return Token.to_begin_with(self.refresh_token) if self.refresh_token else None
+
+    @property
     def token_key(self) -> str:
         """The key of the Variable that keeps this connection's tokens."""
         return self.token_variable or f"{TOKEN_KEY}{self.conn_id}"
@@ -111,27 +121,24 @@ class ConnectionSettings:
                 f"Connection {self.conn_id!r} lacks {' and '.join(missing)}; both are on the app's page in Exact's App "
                 "Center."
             )
-        transport = RequestsTransport((seconds("connect_timeout"), seconds("token_timeout")))
-        return Grants(self.site, self.client_id, self.client_secret, transport)
+        return Grants(self.site, self.app, (seconds("connect_timeout"), seconds("token_timeout")))
 
-    def storage(self, *, sleep: Callable[[float], None] = time.sleep) -> VariableStorage:
+    def token_store(self, *, sleep: Callable[[float], None] = time.sleep) -> VariableTokenStore:
         """Return where the connection's tokens are kept."""
-        return VariableStorage(
-            self.token_key, self.client_secret, client_id=self.client_id, seed=self.refresh_token, sleep=sleep
-        )
+        return VariableTokenStore(self.token_key, self.app, self.site, seed=self._seed, sleep=sleep)
 
-    def tokens(self) -> TokenStore:
+    def token_provider(self) -> TokenProvider:
         """Return the store that calls of this connection take their tokens from."""
         if self.access_token:
-            return FixedTokenStore(self.access_token)
-        return self.refreshing_store()
+            return FixedTokenProvider(self.access_token)
+        return self.refreshing_provider()
 
-    def refreshing_store(self) -> RefreshingTokenStore:
+    def refreshing_provider(self) -> RefreshingTokenProvider:
         """Return this process's store that refreshes the connection's tokens."""
-        return shared_store(
+        return shared_provider(
             self.token_key,
             self.grants(),
-            seed=self.refresh_token,
+            seed=self._seed,
             advice=self.advice,
             on_refresh=partial(metrics.counter(self.conn_id), "refreshes", 1),
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
-from airflow_provider_exact.client.auth import REFRESH_TOKEN_LIFETIME, TokenRefusedError
+from airflow_provider_exact.client.auth.oauth2 import TokenRefusedError
+from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, AuthorizationCode
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactRequestError, ExactTokenError
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.connection import CONFIG_SECTION
 
 if TYPE_CHECKING:
@@ -61,33 +64,52 @@ class SignedInUser:
     divisions: tuple[Division, ...]
 
 
-def code_from(answer: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class RedirectQuery:
+    """Query that Exact sends the browser back with, decoded once; one of its fields is the code."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, query: str) -> RedirectQuery:
+        """Read the query of an address; fields without a value are left out."""
+        return cls(dict(parse_qsl(query)))
+
+    @property
+    def has_code(self) -> bool:
+        return bool(self.values.get("code"))
+
+    def answers(self, state: str) -> bool:
+        """Whether the query belongs to the sign-in with this state."""
+        return hmac.compare_digest(self.values.get("state", "").encode(), state.encode())
+
+    def code(self) -> AuthorizationCode:
+        """
+        Return the code.
+
+        :raises ExactTokenError: the query has none, with the reason that Exact gives.
+        """
+        if error := self.values.get("error"):
+            if error == "access_denied":
+                raise ExactTokenError("Access was denied on Exact's consent page. Start again and choose to allow it.")
+            described = " ".join((self.values.get("error_description") or error).split())[:300]
+            raise ExactTokenError(f'Exact did not sign anybody in. It says: "{described}" Start again.')
+        if not self.has_code:
+            raise ExactTokenError("The address holds no code. Give the whole address that Exact sent the browser to.")
+        return AuthorizationCode(self.values["code"])
+
+
+def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: str) -> SignedInUser:
     """
-    Return the code out of the redirect's query.
+    Exchange a code for tokens, store them, and look up who signed in.
 
-    :raises ExactTokenError: there is none, with the reason that Exact gives.
-    """
-    if error := answer.get("error"):
-        if error == "access_denied":
-            raise ExactTokenError("Access was denied on Exact's consent page. Start again and choose to allow it.")
-        described = " ".join((answer.get("error_description") or error).split())[:300]
-        raise ExactTokenError(f'Exact did not sign anybody in. It says: "{described}" Start again.')
-    if not answer.get("code"):
-        raise ExactTokenError("The address holds no code. Give the whole address that Exact sent the browser to.")
-    return answer["code"]
-
-
-def finish(settings: ConnectionSettings, code: str, sent_back_to: str) -> SignedInUser:
-    """
-    Trade a code for tokens, store them, and look who signed in.
-
-    :param sent_back_to: The redirect URI that the code was asked for with.
+    :param sent_back_to: Redirect URI that the code was requested with.
     :raises ExactTokenError: Exact refused the code, with what to correct.
     :raises ExactError: the tokens are stored, but what they are good for could not be looked up.
     """
-    store = settings.refreshing_store()
+    provider = settings.refreshing_provider()
     try:
-        token = store.sign_in(code, sent_back_to)
+        token = provider.sign_in(code, sent_back_to)
     except TokenRefusedError as error:
         if error.error != "invalid_grant":
             raise
@@ -96,7 +118,7 @@ def finish(settings: ConnectionSettings, code: str, sent_back_to: str) -> Signed
             "redirect URI. Start the sign-in again.",
             status=error.status,
         ) from error
-    client = ExactClient(settings.site, FixedTokenStore(token.access), patience=PATIENCE)
+    client = ExactClient(settings.site, FixedTokenProvider(token.access), patience=PATIENCE)
     try:
         me = client.get_me()
     except ExactRateLimitError:
@@ -108,7 +130,7 @@ def finish(settings: ConnectionSettings, code: str, sent_back_to: str) -> Signed
         ) from error
     user = str(me.get("FullName") or me.get("UserName") or me.get("UserID"))
     divisions = _granted(client)
-    settings.storage().note_user(token, user, len(divisions))
+    settings.token_store().note_user(token, user, len(divisions))
     return SignedInUser(user, divisions)
 
 
@@ -156,22 +178,22 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     if settings.access_token:
         return Status(State.READY_TOKEN)
     # Without pauses between reads that find nothing: nothing is spent or written on the strength of these.
-    storage = settings.storage(sleep=lambda _: None)
+    store = settings.token_store(sleep=lambda _: None)
     try:
-        token = storage.read()
+        token = store.read()
     except ExactTokenError as error:
         return Status(State.NEEDED, problem=str(error))
-    refusal = storage.refusal(token) if token else None
+    refusal = store.refusal(token) if token else None
     problem = refusal.why if refusal and not refusal.too_early else None
     if token is None or (not token.access and not token.issued_at):
         if problem:
             return Status(State.NEEDED, problem=problem)
         waiting = "A refresh token waits in the connection; the first task that runs will use it." if token else None
         return Status(State.NEVER, problem=waiting)
-    kept = storage.kept()
+    kept = store.kept()
     user = kept.signed_in.user if kept and kept.signed_in else None
-    expires_at = token.issued_at + REFRESH_TOKEN_LIFETIME
-    notes = storage.lease.notes()
+    expires_at = token.issued_at + REFRESH_TOKEN_SECONDS
+    notes = store.lease.notes()
     until = float(notes.get("until", 0)) if notes.get("owner") else 0.0
     if problem is None and now >= expires_at:
         problem = "The refresh token has expired after 30 days without use."

@@ -25,9 +25,9 @@ import requests
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.documents import download_attachment, upload_attachment
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 url, division, token, document, path = json.loads(sys.argv[1])
-client = ExactClient(Site(url), FixedTokenStore(token), division=division)
+client = ExactClient(Site(url), FixedTokenProvider(token), division=division)
 headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Prefer": "return=minimal"}
 attachments = f"{url}/api/v1/{division}/documents/DocumentAttachments"
 path = Path(path)
@@ -62,12 +62,12 @@ def main() -> None:
     size = parser.parse_args().megabytes
     with tempfile.TemporaryDirectory() as folder, emulator_process("--calls-per-minute", "1000") as emulator:
         token = emulator.sign_in()["access_token"]
+        from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
         from airflow_provider_exact.client.client import ExactClient
         from airflow_provider_exact.client.documents import upload_attachment
         from airflow_provider_exact.client.site import Site
-        from airflow_provider_exact.client.token_store import FixedTokenStore
 
-        client = ExactClient(Site(emulator.url), FixedTokenStore(token), division=emulator.division)
+        client = ExactClient(Site(emulator.url), FixedTokenProvider(token), division=emulator.division)
         document = client.create_record("documents/Documents", {"Type": 55, "Subject": "Benchmark"})["ID"]
         files = {}
         for name, length in (("small", 9), ("large", size * 1_000_000)):

@@ -1,22 +1,37 @@
-"""What the token Variable of a connection holds, written and read by a test that knows the client secret."""
+"""Content of a token Variable, written and read by a test that knows the connection."""
 
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_exact.tokens.storage import Seal
+from airflow_provider_exact.client.auth.token import Token
+from airflow_provider_exact.connection import ConnectionSettings
+from airflow_provider_exact.tokens.token_store import Seal
 
 SEALED = ("access_token", "refresh_token")
 
 
-def sealed(client_secret: str, token: dict[str, Any]) -> str:
-    """Return a token as the Variable holds it."""
-    seal = Seal(client_secret)
-    return json.dumps(token | {name: seal.close(token[name]) for name in SEALED})
+def settings_of(emulator: Any, conn_id: str = "exact_online_default", **changes: Any) -> ConnectionSettings:
+    """Return the settings of a connection to an emulator."""
+    app = {"client_id": emulator.client_id, "client_secret": emulator.client_secret, "server_url": emulator.url}
+    return ConnectionSettings(conn_id, **app | changes)
 
 
-def opened(client_secret: str, text: str) -> dict[str, Any]:
-    """Return what the Variable says, in the clear."""
-    seal, token = Seal(client_secret), json.loads(text)
-    return token | {name: seal.open(token[name]) for name in SEALED}
+def seal(settings: ConnectionSettings) -> Seal:
+    """Return the seal of a connection's token Variable."""
+    return Seal(settings.app, settings.token_key, settings.site)
+
+
+def sealed(settings: ConnectionSettings, token: dict[str, Any]) -> str:
+    """Return a token as the content of a connection's Variable."""
+    pair = seal(settings).close(Token(token["access_token"], token["refresh_token"], 0.0, 0.0))
+    return json.dumps(token | dict(zip(SEALED, pair, strict=True)))
+
+
+def opened(settings: ConnectionSettings, text: str) -> dict[str, Any]:
+    """Return the content of a connection's Variable with readable tokens."""
+    content = json.loads(text)
+    token = seal(settings).open(SimpleNamespace(**{"parent": "", **content}))
+    return content | dict(zip(SEALED, (token.access, token.refresh), strict=True))

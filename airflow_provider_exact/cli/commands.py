@@ -10,10 +10,13 @@ import time
 import webbrowser
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_exact.client.errors import ExactError, ExactRequestError, ExactTokenError
 from airflow_provider_exact.connection import ConnectionSettings
+
+if TYPE_CHECKING:
+    from airflow_provider_exact.signing_in import RedirectQuery
 
 DAY = 86_400.0
 
@@ -65,7 +68,7 @@ def login(args: argparse.Namespace) -> None:
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
-    signed_in = signing_in.finish(settings, signing_in.code_from(answer), redirect_uri)
+    signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
     name = f" as {signed_in.user}" if signed_in.user else ""
     tell(f"Signed in{name} for the connection {settings.conn_id!r}.")
     if not signed_in.divisions:
@@ -77,8 +80,8 @@ def login(args: argparse.Namespace) -> None:
         tell(f"  {division.code}  {division.name}{mark}")
 
 
-def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> dict[str, str]:
-    from airflow_provider_exact.cli.redirect import Listener, answer_in
+def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> RedirectQuery:
+    from airflow_provider_exact.cli.redirect import Listener, checked, query_of
 
     listener = None
     if not no_browser and Listener.suits(redirect_uri):
@@ -91,9 +94,9 @@ def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> dic
         webbrowser.open(url)
     if listener is not None:
         tell(f"Waiting for the browser at {redirect_uri} (Ctrl-C ends it) …")
-        return answer_in(listener.wait(), state)
+        return checked(listener.wait(), state)
     try:
-        return answer_in(input("Then paste the whole address that the browser ended at: "), state)
+        return checked(query_of(input("Then paste the whole address that the browser ended at: ")), state)
     except EOFError:
         raise ExactTokenError(
             "No address was given. Run the command in a terminal, or sign in on the page Admin, Exact Online."

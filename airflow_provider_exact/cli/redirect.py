@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_exact.client.errors import ExactTokenError
 from airflow_provider_exact.client.site import is_loopback
+from airflow_provider_exact.signing_in import RedirectQuery
 
 PAGE = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Exact Online</title>"
@@ -16,19 +16,23 @@ PAGE = (
 )
 
 
-def answer_in(address: str, state: str) -> dict[str, str]:
-    """
-    Return the query of the address that the browser ended at, decoded once.
+def query_of(address: str) -> RedirectQuery:
+    """Return the query of an address."""
+    return RedirectQuery.of(urlsplit(address.strip()).query)
 
-    :raises ExactTokenError: it belongs to another sign-in.
+
+def checked(query: RedirectQuery, state: str) -> RedirectQuery:
     """
-    answer = dict(parse_qsl(urlsplit(address.strip()).query))
-    if not hmac.compare_digest(answer.get("state", "").encode(), state.encode()):
+    Return the query of the redirect.
+
+    :raises ExactTokenError: the query belongs to another sign-in.
+    """
+    if not query.answers(state):
         raise ExactTokenError(
             "This address does not belong to the sign-in that was just started. Copy the whole address that the "
             "browser shows after you allowed access, from this start, and try again."
         )
-    return answer
+    return query
 
 
 class Listener:
@@ -41,7 +45,7 @@ class Listener:
     def __init__(self, redirect_uri: str) -> None:
         parts = urlsplit(redirect_uri)
         self._path = parts.path or "/"
-        self._address = ""
+        self._query = RedirectQuery()
         # In threads, since browsers open connections ahead that they may never use.
         self._server = ThreadingHTTPServer((parts.hostname or "127.0.0.1", parts.port or 80), self._handler())
 
@@ -51,11 +55,11 @@ class Listener:
         parts = urlsplit(redirect_uri)
         return parts.scheme == "http" and is_loopback(parts.hostname or "")
 
-    def wait(self) -> str:
-        """Return the address that the browser came with."""
+    def wait(self) -> RedirectQuery:
+        """Return the query that the browser came with."""
         with self._server:
             self._server.serve_forever(poll_interval=0.1)
-        return self._address
+        return self._query
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         listener = self
@@ -70,7 +74,7 @@ class Listener:
                 self.end_headers()
                 self.wfile.write(PAGE.format(title=title).encode())
                 if ours:
-                    listener._address = self.path
+                    listener._query = query_of(self.path)
                     listener._server.shutdown()
 
             def log_message(self, format: str, *args: object) -> None:

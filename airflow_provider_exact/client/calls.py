@@ -15,12 +15,12 @@ from urllib.parse import quote
 from airflow_provider_exact.client import flow as flows
 from airflow_provider_exact.client import query
 from airflow_provider_exact.client.account import Account, MeteredTransport, Usage, no_metric
+from airflow_provider_exact.client.auth.token_provider import TokenProvider
 from airflow_provider_exact.client.catalogue import Endpoint
 from airflow_provider_exact.client.creation import Moment
 from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.files import json_body
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import TokenStore
 from airflow_provider_exact.client.transport import InThread, Request, RequestsTransport, Response, Transport
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Calls:
     def __init__(
         self,
         site: Site,
-        tokens: TokenStore,
+        tokens: TokenProvider,
         *,
         division: int | str | None = None,
         transport: Transport | None = None,

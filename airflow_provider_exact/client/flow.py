@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from airflow_provider_exact.client import rate_limit
-from airflow_provider_exact.client.auth import Token
+from airflow_provider_exact.client.auth.token import Token
+from airflow_provider_exact.client.auth.token_provider import TokenProvider
 from airflow_provider_exact.client.errors import (
     GATEWAY_STATUSES,
     ExactError,
@@ -29,7 +30,6 @@ from airflow_provider_exact.client.errors import (
     checked,
     refusal,
 )
-from airflow_provider_exact.client.token_store import TokenStore
 from airflow_provider_exact.client.transport import (
     Answer,
     AsyncTransport,
@@ -47,9 +47,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class NeedToken:
-    """Ask for a token that serves; ``refused`` is one that Exact has just answered with a 401."""
+    """
+    Request for a valid token.
+
+    ``refused`` is a token that Exact has just answered with a 401, ``refused_at`` the ``Date`` of that response in
+    seconds since the epoch.
+    """
 
     refused: Token | None = None
+    refused_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,13 +110,14 @@ def call(
     :raises ExactError: its child that fits the last answer.
     """
     refused: Token | None = None
+    refused_at: float | None = None
     refused_tokens = 0
     failures = 0
     waited = 0.0
     perhaps_done = False
     nameless = 0
     while True:
-        token = yield from _token(refused, jitter)
+        token = yield from _token(NeedToken(refused, refused_at), jitter)
         answer: Answer = yield Send(request.bearing(token.access))
         match answer:
             case Held(limit="minute") if (waited := waited + answer.seconds) <= patience:
@@ -129,7 +136,7 @@ def call(
                         f"{request}: no answer after {failures} attempts ({answer.reason}). {LATER}"
                     )
             case Response(status=401) if refused_tokens < REFUSED_TOKENS and _is_news(token, refused):
-                refused = token
+                refused, refused_at = token, rate_limit.sent_at(answer.headers)
                 refused_tokens += 1
                 continue
             case Response(status=401):
@@ -158,13 +165,13 @@ def call(
         yield Wait(2.0 ** (failures - 1) * (0.5 + jitter()))
 
 
-def _token(refused: Token | None, jitter: Callable[[], float]) -> Flow[Token]:
-    token: Token = yield NeedToken(refused)
-    if not _is_news(token, refused):
+def _token(need: NeedToken, jitter: Callable[[], float]) -> Flow[Token]:
+    token: Token = yield need
+    if not _is_news(token, need.refused):
         # The refused token is as new as can be. Gateways lag behind each other: one more try, a little later, with what
         # is stored then.
         yield Wait(1.0 + jitter(), keeps_turn=True)
-        token = yield NeedToken(refused)
+        token = yield need
     return token
 
 
@@ -248,7 +255,7 @@ def run(
     flow: Flow[T],
     *,
     transport: Carrier,
-    tokens: TokenStore,
+    tokens: TokenProvider,
     sleep: Callable[[float], None] = time.sleep,
     on_wait: Callable[[float], None] | None = None,
     answer: object = None,
@@ -273,15 +280,15 @@ def run(
                 answer = sleep(seconds)  # type: ignore[func-returns-value]
             case GiveUp(token, error):
                 answer = tokens.give_up(token, error)  # type: ignore[func-returns-value]
-            case NeedToken(refused):
-                answer = tokens.get(refused=refused)
+            case NeedToken(refused, refused_at):
+                answer = tokens.get(refused=refused, refused_at=refused_at)
 
 
 def begin(
     flow: Flow[T],
     *,
     transport: CarrierAhead,
-    tokens: TokenStore,
+    tokens: TokenProvider,
     executor: Executor,
     sleep: Callable[[float], None] = time.sleep,
     on_wait: Callable[[float], None] | None = None,
@@ -294,7 +301,7 @@ def begin(
     """
     step = next(flow)
     while isinstance(step, NeedToken):
-        step = flow.send(tokens.get(refused=step.refused))
+        step = flow.send(tokens.get(refused=step.refused, refused_at=step.refused_at))
     if not isinstance(step, Send):
         raise TypeError(f"a flow that begins with a call was expected, not with {step}")
     receive = transport.begin(step.request, executor)
@@ -309,7 +316,7 @@ async def run_async(
     flow: Flow[T],
     *,
     transport: AsyncTransport,
-    tokens: TokenStore,
+    tokens: TokenProvider,
     in_thread: InThread = asyncio.to_thread,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_wait: Callable[[float], None] | None = None,
@@ -341,10 +348,10 @@ async def run_async(
                     answer = await sleep(seconds)  # type: ignore[func-returns-value]
                 case GiveUp(token, error):
                     answer = tokens.give_up(token, error)  # type: ignore[func-returns-value]
-                case NeedToken(refused):
+                case NeedToken(refused, refused_at):
                     if turns is not None and not has_turn:
                         has_turn = await turns.acquire()
-                    answer = await in_thread(tokens.get, refused=refused)
+                    answer = await in_thread(tokens.get, refused=refused, refused_at=refused_at)
     finally:
         if turns is not None and has_turn:
             turns.release()

@@ -58,12 +58,18 @@ def _window(headers: Mapping[str, str], prefix: str) -> Window | None:
     return Window(limit, remaining, None if reset is None else reset / 1000)
 
 
-def server_time(headers: Mapping[str, str], now: float) -> float:
-    """Return the answer's own moment (its ``Date``), or ``now`` when it has none: clocks drift."""
+def sent_at(headers: Mapping[str, str]) -> float | None:
+    """Return the ``Date`` of a response in seconds since the epoch; ``None`` without a readable one."""
     try:
         return parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except ValueError:
-        return now
+    except (ValueError, OverflowError):
+        return None
+
+
+def server_time(headers: Mapping[str, str], now: float) -> float:
+    """Return the ``Date`` of a response, or ``now`` without one: clocks drift."""
+    moment = sent_at(headers)
+    return now if moment is None else moment
 
 
 def pause(headers: Mapping[str, str], now: float) -> Pause:

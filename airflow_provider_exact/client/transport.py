@@ -162,6 +162,15 @@ def _as_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     return prepared
 
 
+class LoopbackAdapter(HTTPAdapter):
+    """Adapter for this machine: plain http, past proxies."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        # OAuth2Session accepts https only.
+        request.url = (request.url or "").replace("https://", "http://", 1)
+        return super().send(request, *args, **options | {"proxies": None})
+
+
 class RequestsTransport:
     """
     Sends through one pooled ``requests`` session.
@@ -174,8 +183,10 @@ class RequestsTransport:
         self.session = requests.Session()
         # No cookies: a session cookie of a load balancer must not tie calls of several divisions together.
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=16, max_retries=0))
+        pool: dict[str, Any] = {"pool_connections": 2, "pool_maxsize": 16, "max_retries": 0}
+        self.session.mount("https://", HTTPAdapter(**pool))
+        # A site has plain http on loopback only.
+        self.session.mount("http://", LoopbackAdapter(**pool))
 
     def send(self, request: Request) -> Response | NoResponse:
         try:
@@ -197,13 +208,13 @@ class RequestsTransport:
                 return Response(answer.status_code, answer.headers, b"".join(answer.iter_content(None)))
         except requests.RequestException as error:
             # The error's own text holds the address with its query; its kind says enough.
-            return NoResponse(type(error).__name__, sent=_may_have_been_sent(error))
+            return NoResponse(type(error).__name__, sent=may_have_been_sent(error))
 
     def close(self) -> None:
         self.session.close()
 
 
-def _may_have_been_sent(error: requests.RequestException) -> bool:
+def may_have_been_sent(error: Exception) -> bool:
     """Whether the request may have reached the server; only what fails before anything is sent is certain."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return False

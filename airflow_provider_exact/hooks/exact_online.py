@@ -89,7 +89,7 @@ class ExactOnlineHook(BaseHook):
         settings = self.settings
         return ExactClient(
             settings.site,
-            settings.tokens(),
+            settings.token_provider(),
             division=self.division
             if self.division not in (None, "")
             else whole_number(f"Connection {settings.conn_id!r}, default division", settings.division),
@@ -347,7 +347,7 @@ class ExactOnlineHook(BaseHook):
         from airflow_provider_exact.tokens import variables
 
         settings, client = self.settings, self.get_conn()
-        if not settings.access_token and settings.storage().kept() is None:
+        if not settings.access_token and settings.token_store().kept() is None:
             if not variables.can_write():
                 return True, (
                     f"The connection is complete, for {settings.site.base_url}. Exact Online was not called: this "
@@ -359,7 +359,7 @@ class ExactOnlineHook(BaseHook):
                     f"The connection is complete, for {settings.site.base_url}, but nobody has signed in for it yet. "
                     "Save it, then sign in on the page Admin, Exact Online."
                 )
-            client.tokens = saved.tokens()
+            client.tokens = saved.token_provider()
         me = client.get_me()
         division = (
             f"default division {client.division}" if client.division else "no default division, so tasks name theirs"

@@ -21,8 +21,9 @@ from airflow_provider_exact.connection import ConnectionSettings, find_connectio
 from airflow_provider_exact.plugin import access, begun, rows
 from airflow_provider_exact.plugin.addresses import CALLBACK, airflow_sign_in, base_url
 from airflow_provider_exact.plugin.begun import BegunSignIn
-from airflow_provider_exact.plugin.guard import Guard
+from airflow_provider_exact.plugin.guard import Guard, redirect_query
 from airflow_provider_exact.plugin.pages import message, page
+from airflow_provider_exact.signing_in import RedirectQuery
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -84,17 +85,18 @@ def sign_in(connection_id: str, user: GetUserDep) -> Response:
 async def callback(request: Request, user: GetUserDep) -> Response:
     """Take the code that Exact sends a person back with; anything but the answer to a sign-in begun here is refused."""
     sign_in = BegunSignIn.in_cookie(request)
-    if sign_in is None or not sign_in.is_answered_by(request.query_params.get("state", "")):
+    query = redirect_query(request)
+    if sign_in is None or not query.answers(sign_in.state):
         return _not_ours(request, NOT_UNDER_WAY.format(minutes=begun.MINUTES), status=400)
     # Waits for Exact and for the lease.
-    response = await run_in_threadpool(_finish, sign_in, user, dict(request.query_params))
+    response = await run_in_threadpool(_finish, sign_in, user, query)
     if response.status_code == 200:
         await _note(user, sign_in.conn_id)
     begun.forget(response)
     return response
 
 
-def _finish(sign_in: BegunSignIn, user: BaseUser, answer: dict[str, str]) -> Response:
+def _finish(sign_in: BegunSignIn, user: BaseUser, query: RedirectQuery) -> Response:
     if sign_in.user_id != user.get_id():
         text = "Another user of Airflow began this sign-in. Begin again as the user that you are now."
         return message("Not signed in", text, status=403)
@@ -102,8 +104,7 @@ def _finish(sign_in: BegunSignIn, user: BaseUser, answer: dict[str, str]) -> Res
         return message("Not signed in", MAY_NOT, status=403)
     try:
         settings = _settings(sign_in.conn_id)
-        code = signing_in.code_from(answer)
-        signed_in = signing_in.finish(settings, code, signing_in.redirect_uri(settings))
+        signed_in = signing_in.finish(settings, query.code(), signing_in.redirect_uri(settings))
     except ExactError as error:
         log.warning("Signing in for the connection %r failed: %s", sign_in.conn_id, error)
         return message("The sign-in was not finished", str(error), status=400)
@@ -112,7 +113,7 @@ def _finish(sign_in: BegunSignIn, user: BaseUser, answer: dict[str, str]) -> Res
 
 def _not_ours(request: Request, text: str, *, status: int) -> Response:
     """Say why an answer of Exact's is not taken here, and where one that was begun elsewhere belongs."""
-    if "code" in request.query_params:
+    if redirect_query(request).has_code:
         text = f"{text} {FOR_THE_COMMAND}"
     return message("Not signed in", text, status=status)
 

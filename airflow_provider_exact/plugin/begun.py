@@ -6,7 +6,6 @@ It travels in a signed cookie, since the API server's processes share no memory.
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from dataclasses import asdict, dataclass, field
 
@@ -52,9 +51,6 @@ class BegunSignIn:
             # Strict would keep it from the redirect that comes back from Exact.
             samesite="lax",
         )
-
-    def is_answered_by(self, state: str) -> bool:
-        return hmac.compare_digest(self.state.encode(), state.encode())
 
 
 def authorize_url(settings: ConnectionSettings, state: str) -> str:

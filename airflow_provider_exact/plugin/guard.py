@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airflow_provider_exact.plugin.addresses import CALLBACK
+from airflow_provider_exact.signing_in import RedirectQuery
+
+QUERY = "exact_online.redirect_query"
+
+
+def redirect_query(request: Request) -> RedirectQuery:
+    """Return the query of a redirect from Exact; empty for any other request."""
+    query = request.scope.get(QUERY)
+    return query if isinstance(query, RedirectQuery) else RedirectQuery()
 
 
 class Guard:
@@ -19,8 +31,12 @@ class Guard:
             await self.app(scope, receive, send)
             return
         own = dict(scope)
-        # Everything around this app, the log included, looks at the same scope; what is inside sees the copy.
+        # Everything around this app, the log included, looks at the same scope; the app sees the copy.
         scope["query_string"] = b""
+        if scope["path"].endswith(CALLBACK):
+            # Frames of the app's middleware hold the copy as a local variable, and the code must be in none.
+            own[QUERY] = RedirectQuery.of(own["query_string"].decode("latin-1"))
+            own["query_string"] = b""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -16,14 +16,18 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_exact.client.errors import ExactTransportError
+from airflow_provider_exact.client.auth.token_store import StoreUnavailableError
 
 READ_PAUSES = (0.5, 0.5)
 WRITE_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
-class VariableWriteError(ExactTransportError):
-    """Airflow did not take a Variable's new value."""
+class VariableReadError(StoreUnavailableError):
+    """Failure of Airflow to read a Variable."""
+
+
+class VariableWriteError(StoreUnavailableError):
+    """Failure of Airflow to store a Variable."""
 
 
 def has_supervisor() -> bool:
@@ -75,7 +79,7 @@ def read_surely(
     Return a Variable's text, or ``None`` only when Airflow says that it is not there.
 
     :param pauses: How long to wait between tries while Airflow's API server or database fails.
-    :raises ExactTransportError: no try succeeded.
+    :raises VariableReadError: no try succeeded.
     """
     for pause in (*pauses, None):
         if (text := read(key)) is not None:
@@ -84,7 +88,7 @@ def read_surely(
             return _asked(key)
         if pause is not None:
             sleep(pause)
-    raise ExactTransportError(f"Airflow did not read the Variable {key!r}. Check its API server and database.")
+    raise VariableReadError(f"Airflow did not read the Variable {key!r}. Check its API server and database.")
 
 
 def _asked(key: str) -> str | None:
@@ -108,12 +112,16 @@ def _asked(key: str) -> str | None:
     return None
 
 
-def write(key: str, text: str, *, description: str) -> None:
+def write(key: str, text: str, *, description: str, is_timely: Callable[[], bool] = lambda: True) -> bool:
     """
     Replace a Variable's text.
 
+    :param is_timely: Asked directly before the write; ``False`` writes nothing, and is returned. A process that was
+        stopped after it read the old text would overwrite the text of another process.
     :raises VariableWriteError: this process can't write Variables, or Airflow's API server or database failed.
     """
+    if not is_timely():
+        return False
     try:
         if is_server():
             from airflow.models import Variable as ServerVariable
@@ -127,6 +135,7 @@ def write(key: str, text: str, *, description: str) -> None:
         raise VariableWriteError(
             f"Airflow did not store the Variable {key!r} ({type(error).__name__}). Check its API server and database."
         ) from None
+    return True
 
 
 def write_surely(key: str, text: str, *, description: str, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -6,9 +6,9 @@ import logging
 import tempfile
 from pathlib import Path
 
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.emulator.testing import emulator_process
 from airflow_provider_exact.extract.engine import Extraction
 from airflow_provider_exact.extract.files import Files
@@ -24,7 +24,7 @@ def calls_of_a_run_without_changes() -> dict[str, int]:
     log = logging.getLogger(__name__)
     log.disabled = True
     with tempfile.TemporaryDirectory() as folder, emulator_process("--calls-per-minute", "10000") as emulator:
-        tokens = FixedTokenStore(emulator.sign_in()["access_token"])
+        tokens = FixedTokenProvider(emulator.sign_in()["access_token"])
         client = ExactClient(Site(emulator.url), tokens, division=emulator.division)
         for endpoint in ENDPOINTS:
             plan, cursor = make_plan(endpoint, division=emulator.division, mode="incremental"), None

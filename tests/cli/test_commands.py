@@ -17,7 +17,7 @@ from airflow_provider_exact.cli import commands
 from airflow_provider_exact.cli.main import parser
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
-from tests.sealed import opened
+from tests.sealed import opened, settings_of
 
 CONN_ID = "exact_online_default"
 TOKEN_KEY = f"exact_online_token__{CONN_ID}"
@@ -106,9 +106,9 @@ def test_login_catches_the_browser_on_loopback(connected, emulator, monkeypatch,
 def test_a_new_sign_in_wins_over_what_is_stored(connected, paste, emulator):
     paste()
     run("login", "--no-browser")
-    first = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    first = opened(settings_of(emulator), variables.read(TOKEN_KEY))
     run("login", "--no-browser")
-    second = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    second = opened(settings_of(emulator), variables.read(TOKEN_KEY))
     assert first["refresh_token"] != second["refresh_token"]
     assert second["signed_in"]["user"] == "Daniel Emmers"
 
@@ -240,7 +240,7 @@ def test_no_secret_is_printed(connected, paste, emulator, capsys):
     run("login", "--no-browser")
     run("status")
     out = "".join(capsys.readouterr())
-    kept = opened(emulator.client_secret, variables.read(TOKEN_KEY))
+    kept = opened(settings_of(emulator), variables.read(TOKEN_KEY))
     code = re.search(r"code=([^&]+)", told["address"])[1]
     for secret in (kept["access_token"], kept["refresh_token"], emulator.client_secret, code):
         assert secret not in out

@@ -9,10 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from airflow_provider_exact.client.auth import Grants, Token
+from airflow_provider_exact.client.auth.oauth2 import Grants
+from airflow_provider_exact.client.auth.server_clock import ServerClock
+from airflow_provider_exact.client.auth.token import App, AuthorizationCode, Token
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider, RefreshingTokenProvider
+from airflow_provider_exact.client.auth.token_store import MemoryTokenStore
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore, MemoryStorage, RefreshingTokenStore
 from airflow_provider_exact.client.transport import RequestsTransport
 
 
@@ -41,7 +44,7 @@ class Exact:
 
     def grants(self, **changes):
         app = {"client_id": self.emulator.client_id, "client_secret": self.emulator.client_secret, **changes}
-        return Grants(self.site, transport=RequestsTransport(timeout=(60, 60)), clock=self.clock, **app)
+        return Grants(self.site, App(**app), (60, 60), ServerClock(self.clock))
 
     def signed_in(self):
         """Return a token as a sign-in a moment ago handed it out."""
@@ -54,18 +57,16 @@ class Exact:
         form |= {"division": [str(division) for division in self.emulator.divisions]}
         address = self.grants().authorize_url(redirect_uri, "state")
         answer = requests.post(address, data=form, allow_redirects=False, timeout=60)
-        return parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+        return AuthorizationCode(parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0])
 
-    def store(self, token=None):
-        storage = MemoryStorage(token or self.signed_in())
-        return RefreshingTokenStore(
-            storage, self.grants(), advice="Sign in, please.", clock=self.clock, sleep=self.sleep
-        )
+    def provider(self, token=None):
+        store = MemoryTokenStore(token or self.signed_in())
+        return RefreshingTokenProvider(store, self.grants(), advice="Sign in, please.", sleep=self.sleep)
 
     def client(self, tokens=None, timeout=(60, 60), **options):
         return ExactClient(
             self.site,
-            tokens or FixedTokenStore(self.emulator.sign_in()["access_token"]),
+            tokens or FixedTokenProvider(self.emulator.sign_in()["access_token"]),
             division=self.emulator.division,
             transport=RequestsTransport(timeout=timeout),
             clock=self.clock,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 
 from airflow_provider_exact.client.account import Account
-from airflow_provider_exact.client.auth import Token
+from airflow_provider_exact.client.auth.token import Token
 from airflow_provider_exact.client.budget import Seen, merged
 from airflow_provider_exact.client.flow import NeedToken, Send, Wait, call
 from airflow_provider_exact.client.transport import Request, Response

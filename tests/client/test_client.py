@@ -150,7 +150,7 @@ def test_another_division_is_another_company(exact, client):
 def test_a_division_is_never_guessed(exact):
     from airflow_provider_exact.client.client import ExactClient
 
-    nowhere = ExactClient(exact.site, exact.store())
+    nowhere = ExactClient(exact.site, exact.provider())
     with pytest.raises(ExactRequestError, match=f"division: none is given.*{exact.emulator.division} .Noorderlicht"):
         next(nowhere.list_records(HOURS))
 
@@ -170,11 +170,11 @@ def test_a_division_that_is_no_number_is_refused(client, division):
 
 
 def test_a_missing_division_is_told_even_when_exact_cannot_be_asked(exact):
+    from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
     from airflow_provider_exact.client.client import ExactClient
-    from airflow_provider_exact.client.token_store import FixedTokenStore
 
     with pytest.raises(ExactRequestError, match="division: none is given"):
-        ExactClient(exact.site, FixedTokenStore("refused")).list_records(HOURS)
+        ExactClient(exact.site, FixedTokenProvider("refused")).list_records(HOURS)
 
 
 def test_a_wrong_call_is_refused_before_it_is_made(exact, client):
@@ -266,14 +266,14 @@ def test_a_server_that_keeps_failing_ends_in_an_error(exact, client):
 
 
 def test_a_401_in_the_middle_of_a_list_is_survived_without_a_refresh(exact):
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     exact.emulator.fault("unauthorized", endpoint=HOURS, nth=2)
     assert len(list(client.list_records(HOURS, top=150))) == 150
     assert exact.emulator.statistics()["refreshes"] == 0
 
 
 def test_a_token_that_expires_in_the_middle_of_a_list_is_refreshed(exact):
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     records = client.list_records(HOURS, top=150)
     list(islice(records, 60))
     exact.advance(601)
@@ -282,7 +282,7 @@ def test_a_token_that_expires_in_the_middle_of_a_list_is_refreshed(exact):
 
 
 def test_a_token_that_stays_refused_needs_a_person(exact):
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     exact.emulator.fault("unauthorized", endpoint=HOURS, times=0)
     with pytest.raises(ExactTokenError, match="also when asked again.*Sign in, please"):
         next(client.list_records(HOURS))
@@ -291,7 +291,7 @@ def test_a_token_that_stays_refused_needs_a_person(exact):
 
 def test_a_list_spreads_its_calls_so_that_it_meets_no_minutes_limit(exact):
     exact.emulator.settings(calls_per_minute=5)
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     assert len(list(client.list_records(HOURS, top=60 * 12))) == 720
     assert all(0 < seconds < 62 for seconds in exact.slept)
     assert exact.emulator.count(endpoint=HOURS, status=429) == 0

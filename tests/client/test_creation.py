@@ -28,7 +28,7 @@ NOT_DONE = ["reset_before", "status", "business_error"]
 
 @pytest.fixture
 def client(exact):
-    return exact.client(exact.store())
+    return exact.client(exact.provider())
 
 
 @pytest.fixture
@@ -240,9 +240,9 @@ def test_lines_that_can_not_be_read_now_are_left_to_the_next_try(exact, client, 
 
 
 def test_what_another_user_created_is_not_taken_for_it(exact, client, hours):
-    from airflow_provider_exact.client.token_store import FixedTokenStore
+    from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 
-    other = exact.client(FixedTokenStore(exact.emulator.sign_in(user_name="planner@example.test")["access_token"]))
+    other = exact.client(FixedTokenProvider(exact.emulator.sign_in(user_name="planner@example.test")["access_token"]))
     creation, since = client.creation(HOURS, hours), client.moment()
     other.create_record(HOURS, hours)
     assert client.find_created(creation, since) is None

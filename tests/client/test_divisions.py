@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.divisions import DIVISION_LISTS, check_division_list, chosen
 from airflow_provider_exact.client.errors import ExactRequestError
-from airflow_provider_exact.client.token_store import FixedTokenStore
 
 ROWS = [
     {"Code": 3, "Description": "Zuiderlicht Shop", "Country": "BE"},
@@ -53,7 +53,7 @@ def test_another_endpoint_is_not_a_list_of_divisions():
 def test_each_list_gives_what_was_granted_without_a_division_of_ones_own(exact, source):
     granted = list(exact.emulator.divisions[:2])
     token = exact.emulator.sign_in(divisions=granted)["access_token"]
-    client = ExactClient(exact.site, FixedTokenStore(token))
+    client = ExactClient(exact.site, FixedTokenProvider(token))
     assert [row["Code"] for row in client.list_divisions(source)] == sorted(granted)
     assert set(client.list_divisions()[0]) == {"Code", "Description"}
     assert len(client.list_divisions(source, select=None)[0]) > 20

@@ -40,7 +40,7 @@ def test_the_count_rolls_over_an_hour():
 
 
 def test_calls_stop_by_themselves_before_exact_blocks_the_app(exact):
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     for _ in range(8):
         with pytest.raises(ExactRequestError):
             list(client.list_records(HOURS, **WRONG))
@@ -55,7 +55,7 @@ def test_calls_stop_by_themselves_before_exact_blocks_the_app(exact):
 
 def test_a_429_is_no_error(exact):
     exact.emulator.settings(calls_per_minute=1)
-    tokens = exact.store()
+    tokens = exact.provider()
     other, client = exact.client(tokens), exact.client(tokens)
     for _ in range(12):
         assert list(other.list_records("project/Projects", top=1))

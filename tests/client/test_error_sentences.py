@@ -10,13 +10,13 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_exact.client import client as client_module
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.errors import (
     ExactRateLimitError,
     ExactRequestError,
     ExactTransportError,
     refusal,
 )
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.client.transport import Request, Response
 
 HOURS = "project/TimeTransactions"
@@ -133,7 +133,7 @@ def test_a_division_that_was_not_granted_is_told_from_the_reason(exact):
     other = exact.emulator.divisions[1]
     token = exact.emulator.sign_in(divisions=[exact.emulator.division])["access_token"]
     with pytest.raises(ExactRequestError) as error:
-        list(exact.client(FixedTokenStore(token)).list_records(HOURS, division=other))
+        list(exact.client(FixedTokenProvider(token)).list_records(HOURS, division=other))
     assert str(error.value) == (
         f"GET {HOURS} in division {other}: forbidden (403): the signed-in user may not see this division, or did not "
         'grant it to the app; correct the division, or sign in again and tick it. Exact Online says: "Forbidden"'
@@ -145,7 +145,7 @@ def test_a_scope_that_the_app_lacks_is_quoted(exact):
     exact.emulator.register_app(app, "secret", "Narrow", scopes={"crm accounts": "read"})
     token = exact.emulator.sign_in(client_id=app)["access_token"]
     with pytest.raises(ExactRequestError) as error:
-        list(exact.client(FixedTokenStore(token)).list_records(HOURS))
+        list(exact.client(FixedTokenProvider(token)).list_records(HOURS))
     assert "the app registration lacks the scope" in str(error.value)
     assert str(error.value).endswith(
         "Exact Online says: \"Forbidden - Application Scope Violated. Cannot read 'projects.billing' scope.\""

@@ -8,7 +8,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from airflow_provider_exact.client.auth import Token
+from airflow_provider_exact.client.auth.oauth2 import Grants
+from airflow_provider_exact.client.auth.server_clock import ServerClock
+from airflow_provider_exact.client.auth.token import App, Token
+from airflow_provider_exact.client.auth.token_provider import RefreshingTokenProvider
+from airflow_provider_exact.client.auth.token_store import MemoryTokenStore
 from airflow_provider_exact.client.errors import (
     ExactNotFoundError,
     ExactRateLimitError,
@@ -18,7 +22,7 @@ from airflow_provider_exact.client.errors import (
     ExactTransportError,
 )
 from airflow_provider_exact.client.flow import NeedToken, Send, Wait, call, run, run_async
-from airflow_provider_exact.client.token_store import MemoryStorage, RefreshingTokenStore
+from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.client.transport import NoResponse, Request, Response
 
 NOW = 1_700_000_000.0  # 22:13:20 UTC
@@ -115,7 +119,7 @@ def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_refused_token(
     class Tokens:
         held = OLD
 
-        def get(self, *, refused=None):
+        def get(self, *, refused=None, refused_at=None):
             if refused is not None:
                 self.held = NEW
             return self.held
@@ -150,7 +154,8 @@ def test_of_many_calls_at_once_only_those_whose_turn_it_is_meet_a_token_that_was
         return function(*args, **kwargs)
 
     async def ask_many():
-        exact, tokens = Exact(), RefreshingTokenStore(MemoryStorage(OLD), None, clock=lambda: NOW)
+        grants = Grants(Site("https://exact.test"), App("", ""), clock=ServerClock(lambda: NOW))
+        exact, tokens = Exact(), RefreshingTokenProvider(MemoryTokenStore(OLD), grants)
         means = {"transport": exact, "tokens": tokens, "in_thread": at_once, "turns": asyncio.Semaphore(2)}
         calls = [run_async(steady(GET), **means, sleep=lambda _: asyncio.sleep(0)) for _ in range(40)]
         return await asyncio.gather(*calls, return_exceptions=True), exact.refusals
@@ -311,7 +316,7 @@ class OneAnswerLater:
 
 
 class OneToken:
-    def get(self, *, refused=None):
+    def get(self, *, refused=None, refused_at=None):
         return OLD
 
 

@@ -91,7 +91,7 @@ def test_a_page_that_came_is_handed_out_before_the_limit_that_stops_the_next_one
 
 
 def test_a_lost_answer_in_the_thread_has_the_same_second_chances(exact):
-    client = exact.client(exact.store())
+    client = exact.client(exact.provider())
     exact.emulator.fault("reset_after", endpoint=HOURS, nth=2)
     exact.emulator.fault("status", endpoint=HOURS, nth=5)
     exact.emulator.fault("unauthorized", endpoint=HOURS, nth=9)

@@ -57,12 +57,12 @@ def test_a_certificate_that_is_not_trusted_ends_before_anything_is_sent():
     import requests
     from urllib3.exceptions import MaxRetryError, SSLError
 
-    from airflow_provider_exact.client.transport import _may_have_been_sent
+    from airflow_provider_exact.client.transport import may_have_been_sent
 
     refused = MaxRetryError(None, "/", SSLError(ssl.SSLCertVerificationError("self-signed")))
-    assert not _may_have_been_sent(requests.exceptions.SSLError(refused))
+    assert not may_have_been_sent(requests.exceptions.SSLError(refused))
     cut = MaxRetryError(None, "/", SSLError(ssl.SSLEOFError("EOF")))
-    assert _may_have_been_sent(requests.exceptions.SSLError(cut))
+    assert may_have_been_sent(requests.exceptions.SSLError(cut))
 
 
 def test_nobody_listening_is_certain():

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, event
 
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.emulator.testing import EmulatorController
 from airflow_provider_exact.extract.cursor import Cursor, of_json, to_json
 from airflow_provider_exact.extract.engine import Extraction
@@ -94,7 +94,7 @@ class Steps:
 def attempt(wanted, steps, told):
     """Extract once, in this process; one that is to be killed, and came to its end, dies before it tells of that."""
     token = EmulatorController(wanted["url"]).sign_in()["access_token"]
-    client = ExactClient(Site.of(None, wanted["url"]), FixedTokenStore(token), division=wanted["division"])
+    client = ExactClient(Site.of(None, wanted["url"]), FixedTokenProvider(token), division=wanted["division"])
     client._sleep = lambda _: None
     cursor = wanted["cursor"] and of_json(Cursor, wanted["cursor"], "The test")
     plan = make_plan(ENDPOINT, division=wanted["division"], select=FIELDS, mode="incremental")

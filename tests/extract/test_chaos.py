@@ -18,9 +18,9 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.emulator.testing import running_emulator
 from airflow_provider_exact.extract.manifest import check_parts, read_manifest
 from tests.databases import database_of
@@ -173,7 +173,7 @@ def run_rounds(exact, worker, copy, folder, seed, rounds):
     moved, limited = chance.sample(range(1, rounds), 2)
     for number in range(rounds):
         client = ExactClient(
-            Site.of(None, exact.url), FixedTokenStore(exact.sign_in()["access_token"]), division=exact.division
+            Site.of(None, exact.url), FixedTokenProvider(exact.sign_in()["access_token"]), division=exact.division
         )
         if number:
             make_changes(client, chance)

@@ -18,9 +18,9 @@ from airflow_provider_exact import known_limits
 from airflow_provider_exact.client.budget import Seen
 from airflow_provider_exact.client.rate_limit import RateLimits, Window
 from airflow_provider_exact.tokens import variables
-from airflow_provider_exact.tokens.storage import lease_key
+from airflow_provider_exact.tokens.token_store import lease_key
 from tests.plugin.conftest import CONN_ID
-from tests.sealed import sealed
+from tests.sealed import sealed, settings_of
 
 DAY = 86_400
 
@@ -28,16 +28,16 @@ DAY = 86_400
 @pytest.fixture
 def keep_token(emulator):
     """Return a function that keeps a token that was issued ``age`` seconds ago, as signing in does."""
-    return partial(_keep_token, emulator.client_secret)
+    return partial(_keep_token, emulator)
 
 
-def _keep_token(secret, conn_id=CONN_ID, *, age, user="Jan <b>Jansen", **lease):
+def _keep_token(emulator, conn_id=CONN_ID, *, age, user="Jan <b>Jansen", **lease):
     issued_at = time.time() - age
     token = {"access_token": "seeded-access", "refresh_token": "seeded-refresh", "issued_at": issued_at}
     token |= {"expires_at": issued_at + 600, "signed_in": {"user": user, "divisions": 2, "at": issued_at}}
-    key = f"exact_online_token__{conn_id}"
-    variables.write(key, sealed(secret, token), description="")
-    variables.write(lease_key(key), json.dumps(lease), description="")
+    settings = settings_of(emulator, conn_id)
+    variables.write(settings.token_key, sealed(settings, token), description="")
+    variables.write(lease_key(settings.token_key), json.dumps(lease), description="")
 
 
 def rows(answer):

@@ -16,7 +16,7 @@ from airflow_provider_exact.plugin.addresses import CALLBACK, MOUNT
 from airflow_provider_exact.signing_in import CALLBACK_PATH
 from airflow_provider_exact.tokens import variables
 from tests.plugin.conftest import CONN_ID
-from tests.sealed import opened
+from tests.sealed import opened, settings_of
 from tests.waiting import hold_at_full_minute
 
 TOKENS = f"exact_online_token__{CONN_ID}"
@@ -76,7 +76,7 @@ def test_a_person_signs_in_and_sees_who_it_is_and_what_was_granted(ann, put_conn
     logged = "\n".join([*logged, *capfd.readouterr()])
     assert "POST /api/oauth2/token" in logged
     assert answer.status_code == 200, answer.text
-    kept = opened(emulator.client_secret, variables.read(TOKENS))
+    kept = opened(settings_of(emulator), variables.read(TOKENS))
     assert kept["signed_in"]["user"] in answer.text
     assert '<html lang="en" data-used-up>' in answer.text
     assert "2 granted divisions" in answer.text
@@ -306,10 +306,12 @@ def test_after_the_client_secret_was_renewed_a_person_signs_in_again(ann, put_co
     put_connection(login=app["client_id"], password="the second secret")
     page = ann.get().text
     assert "sign-in needed" in page
-    assert "had another client secret" in page
+    assert "with another client secret" in page
     assert ann.come_back(ann.consent(ann.begin(), emulator)).status_code == 200
     assert "signed in as" in ann.get().text
-    assert opened("the second secret", variables.read(TOKENS))["access_token"]
+    assert opened(
+        settings_of(emulator, client_id=app["client_id"], client_secret="the second secret"), variables.read(TOKENS)
+    )["access_token"]
 
 
 def test_signing_in_replaces_what_is_no_token(ann, put_connection, emulator):

@@ -96,14 +96,14 @@ def expire(emulator_url: str) -> None:
 
     settings = find_connection(CONN_ID)
     assert settings is not None
-    storage = settings.storage()
+    store = settings.token_store()
     while True:
-        with storage.try_lock() as held:
+        with store.try_lock() as held:
             if held:
                 aged = kept()
                 for moment in ("issued_at", "expires_at"):
                     aged[moment] -= AGE
-                variables.write(storage.key, json.dumps(aged), description="")
+                variables.write(store.key, json.dumps(aged), description="")
                 EmulatorController(emulator_url).advance(AGE)
                 return
         time.sleep(0.2)
@@ -126,7 +126,7 @@ def ask() -> str:
 
 def kept() -> dict[str, Any]:
     from airflow_provider_exact.tokens import variables
-    from airflow_provider_exact.tokens.storage import TOKEN_KEY
+    from airflow_provider_exact.tokens.token_store import TOKEN_KEY
 
     found: dict[str, Any] = json.loads(variables.read(TOKEN_KEY + CONN_ID) or "{}")
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from airflow_provider_exact.connection import ConnectionSettings
 from tests.sealed import sealed
 from tests.system.browsing import TIMEOUT, keep_picture, visit
 from tools.demo.processes import LOOPBACK
@@ -50,7 +51,8 @@ class Site:
         at = time.time() - days * DAY
         token = {"access_token": "access-seeded", "refresh_token": "refresh-seeded", "issued_at": at}
         token |= {"expires_at": at + 600, "signed_in": {"user": user, "divisions": 2, "at": at}}
-        variable = {"key": f"exact_online_token__{conn_id}", "value": sealed(SECRET, token)}
+        settings = ConnectionSettings(conn_id, self.emulator.control.client_id, SECRET, region="nl")
+        variable = {"key": settings.token_key, "value": sealed(settings, token)}
         self.running.api("POST", "variables", json=variable)
 
 

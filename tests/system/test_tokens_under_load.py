@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_exact.hooks.exact_online import CALLS_AT_ONCE
-from airflow_provider_exact.tokens.storage import TOKEN_KEY
+from airflow_provider_exact.tokens.token_store import TOKEN_KEY
 from tests.system import leaks
 from tests.system.conftest import APP
 from tests.system.crowd import Crowd, Tally

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.client.token_store import FixedTokenStore
 from airflow_provider_exact.extract.sources import make_plan
 from tests.databases import Database, database_of
 from tests.system.other_program import OtherProgram, register
@@ -45,7 +45,7 @@ class Warehouse:
         """Return a client with a new sign-in of its own, which lives ten minutes."""
         site = Site.of(None, self.running.emulator.url)
         token = self.running.emulator.control.sign_in(client_id=self.client_id)["access_token"]
-        return ExactClient(site, FixedTokenStore(token), division=division)
+        return ExactClient(site, FixedTokenProvider(token), division=division)
 
     def load(self) -> Run:
         run = self.running.trigger("example_warehouse", schema=self.database.schema)

@@ -14,11 +14,11 @@ import sys
 from airflow import settings
 
 import airflow_provider_exact.client.client  # noqa: F401 - imported once for all
-from airflow_provider_exact.client import auth
+from airflow_provider_exact.client.auth import oauth2
 from airflow_provider_exact.client.errors import ExactError
 from airflow_provider_exact.connection import find_connection
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
-from airflow_provider_exact.tokens import lease, variables
+from airflow_provider_exact.tokens import lease, token_store, variables
 
 
 def ask():
@@ -69,14 +69,14 @@ def doom(step):
         case "after the claim":
             lease.Lease._write = die_after(lease.Lease._write)
         case "before the request":
-            auth.Grants.refresh = die
+            oauth2.Grants.refresh = die
         case "after the request was sent":
             # The transport has the answer; nobody looks at it.
-            auth.Grants._post = die_after(auth.Grants._post)
+            oauth2.Grants._sent = die_after(oauth2.Grants._sent)
         case "after the answer":
-            auth.Grants.refresh = die_after(auth.Grants.refresh)
+            oauth2.Grants.refresh = die_after(oauth2.Grants.refresh)
         case "before the store":
-            variables.write_surely = die
+            token_store.VariableTokenStore.write = die
         case "before the release":
             lease.Lease._release = die
         case _:

@@ -42,6 +42,10 @@ def other(clock):
     return Lease(KEY, clock=clock, sleep=clock.sleep)
 
 
+def write(**content):
+    variables.write(KEY, json.dumps(content), description="")
+
+
 def test_a_free_lease_is_claimed_settled_and_given_back(lease, clock):
     with lease.try_hold() as held:
         assert held
@@ -59,7 +63,7 @@ def test_whoever_wrote_last_holds_it(lease, clock):
 
     def meanwhile(seconds):
         # Another process saw the lease free as well, and writes its claim while this one settles.
-        rival._write({"owner": rival._owner, "until": clock() + DURATION})
+        write(owner=rival._owner, until=clock() + DURATION)
         clock.now += seconds
 
     lease._sleep = meanwhile
@@ -70,7 +74,7 @@ def test_whoever_wrote_last_holds_it(lease, clock):
 
 def test_a_holder_that_died_is_succeeded_within_twenty_seconds(lease, clock):
     died = other(clock)
-    died._write({"owner": died._owner, "until": clock() + DURATION})
+    write(owner=died._owner, until=clock() + DURATION)
     waited = 0
     while True:
         with lease.try_hold() as held:

@@ -11,9 +11,9 @@ import structlog
 
 from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
 from airflow_provider_exact.tokens import lease as lease_room
-from airflow_provider_exact.tokens import storage as storage_room
+from airflow_provider_exact.tokens import token_store as store_room
 from airflow_provider_exact.tokens import variables
-from tests.sealed import opened, sealed
+from tests.sealed import opened, sealed, settings_of
 
 KEY = "exact_online_token__exact_online_default"
 
@@ -60,7 +60,7 @@ def channel(monkeypatch):
 def quick(monkeypatch):
     """Count the pauses instead of making them."""
     slept = []
-    for room in (variables, lease_room, storage_room):
+    for room in (variables, lease_room, store_room):
         monkeypatch.setattr(room, "time", SimpleNamespace(sleep=slept.append, time=time.time))
     return slept
 
@@ -68,49 +68,51 @@ def quick(monkeypatch):
 @pytest.fixture
 def exact(emulator, channel):
     """Make a signed-in connection with an expired token, in a task."""
-    from airflow_provider_exact.connection import ConnectionSettings
-    from airflow_provider_exact.tokens import stores
+    from airflow_provider_exact.tokens import providers
 
-    settings = ConnectionSettings("exact_online_default", emulator.client_id, emulator.client_secret, emulator.url)
+    settings = settings_of(emulator)
     pair = emulator.sign_in()
     now = time.time()
     token = {"access_token": pair["access_token"], "refresh_token": pair["refresh_token"]}
     token |= {"issued_at": now - 601, "expires_at": now - 1}
-    channel.kept[KEY] = sealed(emulator.client_secret, token)
+    channel.kept[KEY] = sealed(settings, token)
     emulator.advance(601)
-    stores._stores.clear()
+    providers._providers.clear()
     slept = []
-    store = settings.refreshing_store()
-    store.sleep = store.storage._sleep = store.storage.lease._sleep = slept.append
+    provider = settings.refreshing_provider()
+    provider.sleep = provider.store._sleep = provider.store.lease._sleep = slept.append
     yield SimpleNamespace(
-        store=store, slept=slept, emulator=emulator, opened=lambda: opened(emulator.client_secret, channel.kept[KEY])
+        provider=provider,
+        slept=slept,
+        emulator=emulator,
+        opened=lambda: opened(settings, channel.kept[KEY]),
     )
-    stores._stores.clear()
+    providers._providers.clear()
 
 
 def test_a_task_reads_and_writes_through_its_supervisor(exact):
-    token = exact.store.get()
+    token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_a_read_that_fails_once_is_not_taken_for_nobody_signed_in(exact, channel):
     channel.fail["GetVariable"] = 1
-    assert exact.store.get().access
+    assert exact.provider.get().access
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_reads_that_fail_for_long_are_no_reason_to_sign_in(exact, channel):
     channel.fail["GetVariable"] = 10_000
     with pytest.raises(ExactTransportError, match="did not read the Variable 'exact_online_token__"):
-        exact.store.get()
+        exact.provider.get()
     assert exact.emulator.count(endpoint="oauth2/token") == 0
 
 
 def test_a_variable_that_is_not_there_is_believed_at_once(exact, channel):
     del channel.kept[KEY]
     with pytest.raises(ExactTokenError, match="Nobody has signed in yet"):
-        exact.store.get()
+        exact.provider.get()
     assert exact.slept == []
 
 
@@ -129,15 +131,15 @@ def test_a_database_that_fails_is_no_reason_to_sign_in(server, monkeypatch):
 
 def test_a_claim_that_fails_is_tried_again(exact, channel):
     channel.fail["PutVariable"] = 2
-    assert exact.store.get().access
+    assert exact.provider.get().access
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_without_a_claim_nothing_is_refreshed(exact, channel):
     channel.fail["PutVariable"] = 10_000
-    exact.store.clock = lambda: time.time() + sum(exact.slept)
+    exact.provider.clock = lambda: time.time() + sum(exact.slept)
     with pytest.raises(ExactTransportError, match="took no claim"):
-        exact.store.get()
+        exact.provider.get()
     assert exact.emulator.statistics()["refreshes"] == 0
 
 
@@ -149,20 +151,20 @@ def test_a_new_pair_is_stored_even_if_airflow_fails_several_times(exact, channel
 
     channel.tried = False
     channel.before = fail_at_the_token
-    token = exact.store.get()
+    token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_a_new_pair_is_stored_even_if_it_takes_long_to_see_what_it_replaces(exact, channel, monkeypatch):
-    asked = exact.store.grants.transport.send
+    asked = exact.provider.grants.transport.send
 
     def fail_afterwards(request):
         channel.fail["GetVariable"] = 10
         return asked(request)
 
-    monkeypatch.setattr(exact.store.grants.transport, "send", fail_afterwards)
-    token = exact.store.get()
+    monkeypatch.setattr(exact.provider.grants.transport, "send", fail_afterwards)
+    token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 
@@ -174,9 +176,9 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_proc
 
     channel.before = fail_at_the_token
     with pytest.raises(ExactTransportError, match="did not store"):
-        exact.store.get()
+        exact.provider.get()
     channel.before = lambda message: None
-    token = exact.store.get()
+    token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 
@@ -187,7 +189,7 @@ def test_a_lease_that_cannot_be_given_back_does_not_fail_the_call(exact, channel
             channel.fail["PutVariable"] = 1
 
     channel.before = fail_at_the_release
-    assert exact.store.get().access
+    assert exact.provider.get().access
 
 
 def test_a_refusal_that_cannot_be_noted_is_still_told(exact, channel):
@@ -198,25 +200,25 @@ def test_a_refusal_that_cannot_be_noted_is_still_told(exact, channel):
     channel.before = fail_at_the_note
     exact.emulator.sign_in()
     with pytest.raises(ExactTokenError, match="newer one of the same user"):
-        exact.store.get()
+        exact.provider.get()
 
 
 def test_reads_and_writes_of_two_seconds_lose_nothing(exact, channel, monkeypatch):
     passed = []
     channel.before = lambda message: passed.append(2.0)
     clock = lambda: time.time() + sum(passed)  # noqa: E731
-    exact.store.clock = exact.store.storage._clock = exact.store.storage.lease._clock = clock
-    token = exact.store.get()
+    exact.provider.clock = exact.provider.store._clock = exact.provider.store.lease._clock = clock
+    token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_no_call_reads_the_variable_while_a_token_serves(exact, channel):
-    exact.store.get()
+    exact.provider.get()
     asked = []
     channel.before = asked.append
     for _ in range(20):
-        exact.store.get()
+        exact.provider.get()
     assert asked == []
 
 

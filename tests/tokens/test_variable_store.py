@@ -6,10 +6,12 @@ import time
 
 import pytest
 
-from airflow_provider_exact.client.auth import Token
-from airflow_provider_exact.tokens.storage import VariableStorage
+from airflow_provider_exact.client.auth.token import App, Token
+from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.tokens.token_store import VariableTokenStore
 
 KEY = "exact_online_token__x"
+SITE = Site.of("nl")
 
 
 @pytest.fixture
@@ -17,8 +19,8 @@ def now(server):
     return time.time()
 
 
-def kept_by(now, seed=None):
-    return VariableStorage(KEY, "secret", seed=seed, clock=lambda: now)
+def kept_by(now, seed=None, *, secret="secret"):
+    return VariableTokenStore(KEY, App("id", secret), SITE, seed=seed and Token.to_begin_with(seed), clock=lambda: now)
 
 
 def pair(name, issued_at):
@@ -27,24 +29,24 @@ def pair(name, issued_at):
 
 def test_who_signed_in_is_noted_of_that_sign_in_only(now):
     first, second = pair("first", now), pair("second", now)
-    storage = kept_by(now)
-    storage.write(first)
-    storage.write(second)
-    storage.note_user(second, "Second", 2)
+    store = kept_by(now)
+    store.write(first)
+    store.write(second)
+    store.note_user(second, "Second", 2)
     # The first one's divisions took long to list.
-    storage.note_user(first, "First", 1)
-    kept = storage.kept()
+    store.note_user(first, "First", 1)
+    kept = store.kept()
     assert kept.token == second
     assert (kept.signed_in.user, kept.signed_in.divisions) == ("Second", 2)
 
 
 def test_a_sign_in_wins_over_a_late_refresh_before_it_is_known_who_it_was(now):
     old, new = pair("old", now - 601), pair("new", now)
-    storage = kept_by(now)
-    storage.write(old)
-    storage.write(new)
-    assert storage.write(pair("late", now), replacing=old) == new
-    assert storage.read() == new
+    store = kept_by(now)
+    store.write(old)
+    store.write(new)
+    assert store.write(pair("late", now), replacing=old) == new
+    assert store.read() == new
 
 
 def test_a_process_that_holds_the_connection_without_its_refresh_token_goes_on_with_the_chain(now):
@@ -75,17 +77,17 @@ def test_a_refresh_that_ends_after_a_newer_chain_began_does_not_replace_it(now, 
 
 
 def test_a_refresh_keeps_who_signed_in_and_a_new_refresh_token_does_not(now):
-    storage = kept_by(now)
-    storage.write(pair("first", now - 601))
-    storage.note_user(pair("first", now - 601), "Ann", 2)
-    storage.write(pair("second", now), replacing=storage.read())
-    assert storage.kept().signed_in.user == "Ann"
+    store = kept_by(now)
+    store.write(pair("first", now - 601))
+    store.note_user(pair("first", now - 601), "Ann", 2)
+    store.write(pair("second", now), replacing=store.read())
+    assert store.kept().signed_in.user == "Ann"
     kept_by(now, "seed").write(pair("third", now), replacing=Token.to_begin_with("seed"))
-    assert storage.kept().signed_in is None
+    assert store.kept().signed_in is None
 
 
 def test_a_new_refresh_token_wins_over_what_another_client_secret_sealed(now):
     kept_by(now, "seed").write(pair("first", now - 601))
-    renewed = VariableStorage(KEY, "new secret", seed="newer", clock=lambda: now)
+    renewed = kept_by(now, "newer", secret="new secret")
     renewed.write(pair("second", now), replacing=renewed.read())
     assert renewed.read() == pair("second", now)

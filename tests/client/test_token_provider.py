@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_exact.client import token_store
-from airflow_provider_exact.client.auth import Token
+from airflow_provider_exact.client.auth import token_provider
+from airflow_provider_exact.client.auth.token import Token
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
+from airflow_provider_exact.client.auth.token_store import MemoryTokenStore
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTokenError, ExactTransportError
-from airflow_provider_exact.client.token_store import FixedTokenStore, MemoryStorage
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 
@@ -21,128 +22,128 @@ def refreshes(exact):
 
 
 def works(exact, token):
-    return exact.client(FixedTokenStore(token.access)).get_me()["UserName"] == exact.emulator.user_name
+    return exact.client(FixedTokenProvider(token.access)).get_me()["UserName"] == exact.emulator.user_name
 
 
 def test_a_fresh_token_is_used_as_it_is(exact):
-    store = exact.store()
-    first = store.get()
+    provider = exact.provider()
+    first = provider.get()
     exact.advance(569)
-    assert store.get() is first
+    assert provider.get() is first
     assert works(exact, first)
     assert refreshes(exact) == (0, 0)
 
 
 def test_a_token_is_refreshed_at_570_seconds_and_stored_before_its_use(exact):
-    store = exact.store()
-    old = store.get()
+    provider = exact.provider()
+    old = provider.get()
     exact.advance(571)
-    new = store.get()
+    new = provider.get()
     assert new.access != old.access
-    assert store.storage.read() == new
+    assert provider.store.read() == new
     assert works(exact, new)
     assert new.expires_at - new.issued_at == 600
     assert refreshes(exact) == (1, 1)
 
 
 def test_ten_expiries_in_a_row_cost_ten_refreshes(exact):
-    store = exact.store()
+    provider = exact.provider()
     for _ in range(10):
         exact.advance(601)
-        assert works(exact, store.get())
+        assert works(exact, provider.get())
     assert refreshes(exact) == (10, 10)
 
 
 def test_a_refresh_token_alone_is_enough_to_begin(exact):
-    store = exact.store(Token.to_begin_with(exact.signed_in().refresh))
+    provider = exact.provider(Token.to_begin_with(exact.signed_in().refresh))
     exact.advance(571)
-    assert works(exact, store.get())
+    assert works(exact, provider.get())
 
 
 def test_a_refresh_token_that_is_too_young_is_kept_for_later_and_not_asked_about_again(exact):
-    store = exact.store(Token.to_begin_with(exact.signed_in().refresh))
+    provider = exact.provider(Token.to_begin_with(exact.signed_in().refresh))
     with pytest.raises(ExactRateLimitError, match="less than 570 s old") as caught:
-        store.get()
+        provider.get()
     with pytest.raises(ExactRateLimitError):
-        store.get()
+        provider.get()
     assert caught.value.resets_at == pytest.approx(exact.clock() + 570, abs=5)
     assert refreshes(exact) == (0, 1)
     exact.advance(571)
-    assert works(exact, store.get())
+    assert works(exact, provider.get())
 
 
 def test_a_401_alone_is_no_reason_to_refresh(exact):
-    store = exact.store()
-    token = store.get()
-    assert store.get(refused=token).access == token.access
+    provider = exact.provider()
+    token = provider.get()
+    assert provider.get(refused=token).access == token.access
     assert refreshes(exact) == (0, 0)
 
 
 def test_a_token_that_a_call_gave_up_is_not_handed_out_until_something_newer_is_stored(exact):
-    store = exact.store()
-    token = store.get()
-    store.give_up(token, ExactTokenError("Signed in elsewhere."))
+    provider = exact.provider()
+    token = provider.get()
+    provider.give_up(token, ExactTokenError("Signed in elsewhere."))
     for _ in range(2):
         with pytest.raises(ExactTokenError, match="Signed in elsewhere"):
-            store.get()
+            provider.get()
     new = exact.signed_in()
-    store.storage.write(new)
-    assert store.get() == new
+    provider.store.write(new)
+    assert provider.get() == new
     assert refreshes(exact) == (0, 0)
 
 
 def test_a_token_that_a_call_gave_up_is_tried_again_a_minute_later(exact):
-    store = exact.store()
-    token = store.get()
-    store.give_up(token, ExactTokenError("A gateway did not know it."))
+    provider = exact.provider()
+    token = provider.get()
+    provider.give_up(token, ExactTokenError("A gateway did not know it."))
     exact.advance(61)
-    assert store.get() == token
+    assert provider.get() == token
 
 
 def test_after_a_401_a_token_that_another_process_stored_is_used(exact):
-    mine = exact.store()
+    mine = exact.provider()
     old = mine.get()
     exact.advance(571)
-    theirs = exact.store(old)
-    theirs.storage = mine.storage
+    theirs = exact.provider(old)
+    theirs.store = mine.store
     new = theirs.get()
     assert mine.get(refused=old).access == new.access
     assert refreshes(exact) == (1, 1)
 
 
 def test_after_a_401_a_sign_in_that_is_under_way_is_waited_for(exact):
-    store = exact.store()
-    old = store.get()
+    provider = exact.provider()
+    old = provider.get()
     new = exact.signed_in()
-    storage, pause = store.storage, store.sleep
-    with storage.try_lock():
+    store, pause = provider.store, provider.sleep
+    with store.try_lock():
 
         def sleep(seconds):
             pause(seconds)
-            storage.write(new)
+            store.write(new)
 
-        store.sleep = sleep
-        assert store.get(refused=old).access == new.access
+        provider.sleep = sleep
+        assert provider.get(refused=old).access == new.access
     assert works(exact, new)
     assert refreshes(exact) == (0, 0)
 
 
 def test_a_sign_in_goes_on_beside_a_thread_that_waits_for_a_refresher(exact, monkeypatch):
-    monkeypatch.setattr(token_store, "SIGN_IN_PATIENCE", 0)
-    store = exact.store()
-    old = store.get()
+    monkeypatch.setattr(token_provider, "MAX_SIGN_IN_WAIT", 0)
+    provider = exact.provider()
+    old = provider.get()
     waits, go_on = threading.Event(), threading.Event()
 
     def sleep(_seconds):
         waits.set()
         assert go_on.wait(120)
 
-    store.sleep = sleep
-    with ThreadPoolExecutor(1) as pool, store.storage.try_lock():
-        waiting = pool.submit(store.get, refused=old)
+    provider.sleep = sleep
+    with ThreadPoolExecutor(1) as pool, provider.store.try_lock():
+        waiting = pool.submit(provider.get, refused=old)
         assert waits.wait(120)
         try:
-            new = store.sign_in(exact.code(REDIRECT_URI), REDIRECT_URI)
+            new = provider.sign_in(exact.code(REDIRECT_URI), REDIRECT_URI)
         finally:
             go_on.set()
         assert waiting.result() == new
@@ -150,15 +151,15 @@ def test_a_sign_in_goes_on_beside_a_thread_that_waits_for_a_refresher(exact, mon
 
 
 def test_of_many_threads_with_an_expired_token_one_refreshes_and_only_that_one_reads(exact):
-    store = exact.store()
-    reads, read = [], store.storage.read
-    store.storage.read = lambda: reads.append(1) or read()
+    provider = exact.provider()
+    reads, read = [], provider.store.read
+    provider.store.read = lambda: reads.append(1) or read()
     exact.advance(601)
     together = threading.Barrier(32)
 
     def ask():
         together.wait()
-        return store.get().access
+        return provider.get().access
 
     with ThreadPoolExecutor(32) as pool:
         tokens = {future.result() for future in [pool.submit(ask) for _ in range(32)]}
@@ -168,21 +169,21 @@ def test_of_many_threads_with_an_expired_token_one_refreshes_and_only_that_one_r
 
 
 def test_while_the_old_token_is_alive_nobody_waits_for_the_refresher(exact):
-    store = exact.store()
-    old = store.get()
+    provider = exact.provider()
+    old = provider.get()
     exact.advance(580)
-    with store.storage.try_lock() as held:
+    with provider.store.try_lock() as held:
         assert held
-        assert store.get() == old
+        assert provider.get() == old
     assert exact.slept == []
-    assert store.get() != old
+    assert provider.get() != old
 
 
 def test_whoever_must_wait_gives_up_after_three_minutes(exact):
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(601)
-    with store.storage.try_lock(), pytest.raises(ExactTransportError, match="three minutes"):
-        store.get()
+    with provider.store.try_lock(), pytest.raises(ExactTransportError, match="three minutes"):
+        provider.get()
     assert 150 < sum(exact.slept) <= 180
     assert refreshes(exact) == (0, 0)
 
@@ -190,9 +191,9 @@ def test_whoever_must_wait_gives_up_after_three_minutes(exact):
 def test_a_used_refresh_token_needs_a_person_and_is_not_tried_over_and_over(exact):
     token = exact.signed_in()
     exact.advance(571)
-    exact.store(token).get()
+    exact.provider(token).get()
     exact.advance(571)
-    late = exact.store(token)
+    late = exact.provider(token)
     for _ in range(5):
         with pytest.raises(ExactTokenError, match="used before.*second installation.*Sign in, please"):
             late.get()
@@ -200,19 +201,19 @@ def test_a_used_refresh_token_needs_a_person_and_is_not_tried_over_and_over(exac
 
 
 def test_a_newer_sign_in_of_the_same_user_ends_the_chain(exact):
-    store = exact.store()
+    provider = exact.provider()
     exact.emulator.sign_in()
     exact.advance(571)
     with pytest.raises(ExactTokenError, match="newer one of the same user"):
-        store.get()
+        provider.get()
 
 
 def test_a_pair_that_a_person_stored_meanwhile_is_used_after_a_refusal(exact):
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(571)
     newer = exact.signed_in()
 
-    class Meanwhile(MemoryStorage):
+    class Meanwhile(MemoryTokenStore):
         def note_refusal(self, token, refusal):
             raise AssertionError("the newer pair was not looked for")
 
@@ -220,26 +221,30 @@ def test_a_pair_that_a_person_stored_meanwhile_is_used_after_a_refusal(exact):
             # The last moment before the refresh: here the sign-in is stored.
             self.token = newer
 
-    store.storage = Meanwhile(store.storage.read())
-    assert store.get() == newer
+    provider.store = Meanwhile(provider.store.read())
+    assert provider.get() == newer
 
 
 def test_a_refresh_token_dies_after_thirty_days(exact):
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(31 * 86_400)
     with pytest.raises(ExactTokenError, match="30 days"):
-        store.get()
+        provider.get()
 
 
-class Interrupted(MemoryStorage):
+class Interrupted(MemoryTokenStore):
     """A task's time is up, or somebody presses Ctrl-C, once: while Exact is asked, or while the pair is stored."""
 
     def __init__(self, token, grants, moment):
         super().__init__(token)
         self.grants, self.moment, self.waiting = grants, moment, threading.Event()
 
-    def refresh(self, token):
-        return self.wait().refresh(token)
+    @property
+    def clock(self):
+        return self.grants.clock
+
+    def refresh(self, token, **options):
+        return self.wait().refresh(token, **options)
 
     def exchange(self, code, redirect_uri):
         return self.wait().exchange(code, redirect_uri)
@@ -266,17 +271,17 @@ class Interrupted(MemoryStorage):
 @pytest.fixture(params=["asked", "stored"])
 def interrupted(exact, monkeypatch, request):
     """Make a store with a token to refresh whose work is interrupted."""
-    monkeypatch.setattr(token_store, "LOCK_KEEPING_INTERVAL", 0.01)
-    store = exact.store()
-    store.storage = store.grants = Interrupted(store.storage.token, store.grants, request.param)
+    monkeypatch.setattr(token_provider, "LOCK_KEEPING_INTERVAL", 0.01)
+    provider = exact.provider()
+    provider.store = provider.grants = Interrupted(provider.store.token, provider.grants, request.param)
     exact.advance(601)
-    return store
+    return provider
 
 
 def test_a_refresh_that_is_interrupted_still_stores_its_pair(exact, interrupted):
     with pytest.raises(KeyboardInterrupt):
         interrupted.get()
-    assert works(exact, interrupted.storage.token)
+    assert works(exact, interrupted.store.token)
     assert works(exact, interrupted.get())
     assert refreshes(exact) == (1, 1)
 
@@ -289,36 +294,36 @@ def test_a_sign_in_that_is_interrupted_still_stores_its_pair(exact, interrupted)
 
 @pytest.mark.parametrize("kind", ["token_error", "token_empty", "reset_before"])
 def test_a_failure_of_the_token_endpoint_costs_nothing(exact, kind):
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(601)
     exact.emulator.fault(kind, endpoint="oauth2/token", times=2)
     for _ in range(2):
         try:
-            token = store.get()
+            token = provider.get()
             break
         except ExactTransportError:
             continue
     else:
-        token = store.get()
+        token = provider.get()
     assert works(exact, token)
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
 def test_a_lost_answer_is_asked_for_once_more_at_once_with_the_same_token(exact):
     exact.emulator.settings(refresh_grace_seconds=600)
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(601)
     exact.emulator.fault("token_lost")
-    assert works(exact, store.get())
+    assert works(exact, provider.get())
     assert exact.emulator.count(endpoint="oauth2/token") == 2
 
 
 def test_a_lost_answer_without_grace_needs_a_person(exact):
-    store = exact.store()
+    provider = exact.provider()
     exact.advance(601)
     exact.emulator.fault("token_lost")
     with pytest.raises(ExactTokenError, match="Sign in, please"):
-        store.get()
+        provider.get()
     assert exact.emulator.count(endpoint="oauth2/token") == 2
 
 
@@ -326,46 +331,46 @@ def test_a_refresh_token_that_comes_with_a_refusal_is_stored(exact):
     exact.emulator.settings(too_early_rotates=True)
     first = exact.signed_in()
     # This process believes that the token is older than it is.
-    store = exact.store(Token(first.access, first.refresh, first.issued_at - 580, first.expires_at))
-    assert store.get().access == first.access
-    assert store.storage.read().refresh != first.refresh
+    provider = exact.provider(Token(first.access, first.refresh, first.issued_at - 580, first.expires_at))
+    assert provider.get().access == first.access
+    assert provider.store.read().refresh != first.refresh
     exact.advance(571)
-    assert works(exact, store.get())
+    assert works(exact, provider.get())
 
 
 def test_a_process_whose_clock_is_ahead_asks_rarely_and_goes_on_with_the_old_token(exact):
-    store = exact.store()
-    old = store.get()
-    store.clock = lambda: exact.clock() + 25
+    provider = exact.provider()
+    old = provider.get()
+    provider.grants.clock.local = lambda: exact.clock() + 25
     exact.advance(550)
     for _ in range(10):
-        assert store.get() == old
+        assert provider.get() == old
     assert refreshes(exact) == (0, 1)
     exact.advance(25)
-    assert works(exact, store.get())
+    assert works(exact, provider.get())
     assert refreshes(exact) == (1, 2)
 
 
 def test_without_a_place_to_store_nothing_is_refreshed(exact):
-    class ReadOnly(MemoryStorage):
+    class ReadOnly(MemoryTokenStore):
         can_write = False
 
-    store = exact.store()
-    store.storage = ReadOnly(store.storage.read())
-    old = store.get()
+    provider = exact.provider()
+    provider.store = ReadOnly(provider.store.read())
+    old = provider.get()
     exact.advance(575)
-    assert store.get() == old
+    assert provider.get() == old
     exact.advance(30)
     with pytest.raises(ExactTransportError, match="could not store"):
-        store.get()
+        provider.get()
     assert refreshes(exact) == (0, 0)
 
 
 def test_nobody_signed_in_is_said_with_what_to_do(exact):
-    store = exact.store()
-    store.storage = MemoryStorage()
+    provider = exact.provider()
+    provider.store = MemoryTokenStore()
     with pytest.raises(ExactTokenError, match="Nobody has signed in.*Sign in, please"):
-        store.get()
+        provider.get()
 
 
 @pytest.mark.parametrize(
@@ -376,27 +381,27 @@ def test_nobody_signed_in_is_said_with_what_to_do(exact):
     ],
 )
 def test_wrong_credentials_are_named(exact, change, words):
-    store = exact.store()
-    store.grants = exact.grants(**change)
+    provider = exact.provider()
+    provider.grants = exact.grants(**change)
     exact.advance(601)
     with pytest.raises(ExactTokenError, match=words):
-        store.get()
+        provider.get()
 
 
 def test_no_error_names_a_secret(exact):
     token = exact.signed_in()
     exact.advance(571)
-    exact.store(token).get()
+    exact.provider(token).get()
     exact.advance(571)
     with pytest.raises(ExactTokenError) as caught:
-        exact.store(token).get()
+        exact.provider(token).get()
     told = f"{caught.value!r} {caught.value} {caught.value.__cause__!r} {exact.grants()!r} {token!r}"
     for secret in (token.access, token.refresh, exact.emulator.client_secret):
         assert secret not in told
 
 
 def test_a_ready_token_is_never_replaced():
-    store = FixedTokenStore("ready")
-    assert store.get().access == "ready"
+    provider = FixedTokenProvider("ready")
+    assert provider.get().access == "ready"
     with pytest.raises(ExactTokenError, match="never refreshed"):
-        store.get(refused=store.get())
+        provider.get(refused=provider.get())

@@ -1,0 +1,1 @@
+"""OAuth2 for Exact Online: grants, token pairs, token providers and token stores."""

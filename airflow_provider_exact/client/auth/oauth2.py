@@ -1,0 +1,301 @@
+"""
+OAuth2 grants of Exact Online, sent by requests-oauthlib.
+
+Secrets stay inside values without a ``repr`` until the line that hands them to the session. An exception inside the
+session has frames with secrets in local variables, so none leaves ``_sent``: a sender of error reports never sees them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from requests_oauthlib import OAuth2Session
+
+from airflow_provider_exact.client.auth.server_clock import ServerClock
+from airflow_provider_exact.client.auth.token import (
+    ACCESS_TOKEN_SECONDS,
+    App,
+    AuthorizationCode,
+    Token,
+    fingerprint,
+)
+from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
+from airflow_provider_exact.client.rate_limit import sent_at
+from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.client.transport import LoopbackAdapter, NoResponse, Response, may_have_been_sent
+
+# Seconds to connect, and between two bytes. Exact's token calls are slow at night, and a lost response can cost the
+# sign-in.
+TOKEN_TIMEOUT = (10.0, 120.0)
+MAX_ACCESS_TOKEN_SECONDS = 86_400.0
+SUBJECT = "Exact's token endpoint"
+RETRYABLE_STATUSES = frozenset({408, 429})
+
+
+def drop_debug(record: logging.LogRecord) -> bool:
+    """Whether a record may be logged: requests-oauthlib writes secrets and tokens at level DEBUG."""
+    return record.levelno > logging.DEBUG
+
+
+logging.getLogger("requests_oauthlib.oauth2_session").addFilter(drop_debug)
+
+
+class TokenRefusedError(ExactTokenError):
+    """
+    Refusal of a grant by the token endpoint; ``error`` is the OAuth2 code, empty for a response without JSON.
+
+    ``too_early`` means that nothing is lost: the pair is less than 570 s old. ``replacement`` is a new refresh token
+    that came with the refusal; sources contradict each other on whether one does.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, error: str, too_early: bool = False, replacement: Token | None = None
+    ) -> None:
+        super().__init__(message, status=status)
+        self.error = error
+        self.too_early = too_early
+        self.replacement = replacement
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether somebody else may hold a newer pair: the refresh token was used, or a newer sign-in ended it."""
+        return self.error in ("unauthorized_client", "invalid_grant")
+
+
+MEANINGS = {
+    "invalid_client": (
+        "the client id or client secret is wrong. Correct them in the connection; both are in Exact's App Center."
+    ),
+    "unauthorized_client": (
+        "the refresh token was used before, so this sign-in is used up; another process or a second installation with "
+        "the same app registration probably used it."
+    ),
+    "invalid_grant": (
+        "this sign-in no longer exists: a newer one of the same user for the same app replaced it, or the code was "
+        "wrong, used or too old."
+    ),
+    "invalid_request": "the refresh token has expired after 30 days without use, or a field of the call is wrong.",
+}
+
+
+@dataclass(frozen=True)
+class Grants:
+    """
+    Grants of one app registration on one site.
+
+    :param timeout: Seconds to connect, and seconds between two bytes of the response; at least 60.
+    :param clock: Clock that learns from each response.
+    """
+
+    site: Site
+    app: App
+    timeout: tuple[float, float] = TOKEN_TIMEOUT
+    clock: ServerClock = field(default_factory=ServerClock, repr=False)
+
+    def authorize_url(self, redirect_uri: str, state: str, *, force_login: bool = False) -> str:
+        """Return the address of the page where a person signs in and grants divisions."""
+        with OAuth2Session(self.app.client_id, redirect_uri=redirect_uri) as session:
+            url, _ = session.authorization_url(
+                _secure(self.site.authorize_url), state, force_login="1" if force_login else "0"
+            )
+        return self.site.authorize_url + str(url).removeprefix(_secure(self.site.authorize_url))
+
+    def exchange(self, code: AuthorizationCode, redirect_uri: str) -> Token:
+        """
+        Exchange the code of a sign-in for the first pair.
+
+        :param redirect_uri: Redirect URI that the code was requested with.
+        :raises TokenRefusedError: the code, the redirect URI or the app's credentials are wrong.
+        :raises ExactTransportError: no response came, so the code is probably used up; or the endpoint failed.
+        """
+        response = self._sent(
+            lambda session: session.fetch_token(
+                _secure(self.site.token_url),
+                code=code.value,
+                include_client_id=True,
+                client_secret=self.app.client_secret,
+                timeout=self.timeout,
+            ),
+            redirect_uri,
+        )
+        return self._token(response, redirect_uri=redirect_uri)
+
+    def refresh(self, token: Token, *, may_repeat: Callable[[], bool] = lambda: True) -> Token:
+        """
+        Refresh a pair. Call it under the store's lock only, and store the result before its use.
+
+        A request without a whole response is repeated once, at once, with the same refresh token: the one moment when
+        Exact may still accept it.
+
+        :param may_repeat: Whether the lock is still held.
+        :raises TokenRefusedError: Exact refused; ``too_early`` marks the harmless case.
+        :raises ExactTransportError: no response came, or the endpoint failed; the stored pair may still be valid.
+        """
+        response = self._refresh_response(token)
+        if (isinstance(response, NoResponse) or _is_cut(response)) and may_repeat():
+            response = self._refresh_response(token)
+        return self._token(response, parent=fingerprint(token.refresh))
+
+    def _refresh_response(self, token: Token) -> Response | NoResponse:
+        return self._sent(
+            lambda session: session.refresh_token(
+                _secure(self.site.token_url),
+                refresh_token=token.refresh,
+                client_id=self.app.client_id,
+                client_secret=self.app.client_secret,
+                timeout=self.timeout,
+            )
+        )
+
+    def _sent(self, send: Callable[[OAuth2Session], object], redirect_uri: str | None = None) -> Response | NoResponse:
+        """
+        Let a session send a grant, and return the response.
+
+        The session's own reading of the response is ignored: a pair counts whatever the status, and oauthlib takes
+        neither such a pair nor an odd ``expires_in``.
+        """
+        received: list[Response] = []
+
+        def receive(response: requests.Response) -> requests.Response:
+            received.append(Response(response.status_code, response.headers, response.content))
+            return response
+
+        no_response = NoResponse("no request was sent", sent=False)
+        since = self.clock.local()
+        with OAuth2Session(self.app.client_id, redirect_uri=redirect_uri) as session:
+            # A redirect would post the secret to another host.
+            session.max_redirects = 0
+            session.register_compliance_hook("access_token_response", receive)
+            session.register_compliance_hook("refresh_token_response", receive)
+            if self.site.base_url.startswith("http://"):
+                session.mount(f"{_secure(self.site.base_url)}/", LoopbackAdapter())
+            try:
+                send(session)
+            except requests.TooManyRedirects as error:
+                if error.response is not None:
+                    received.append(Response(error.response.status_code, error.response.headers))
+            except Exception as error:  # noqa: BLE001 - any exception of the libraries has frames with secrets
+                no_response = NoResponse(type(error).__name__, sent=may_have_been_sent(error))
+        if not received:
+            return no_response
+        if (moment := sent_at(received[0].headers)) is not None:
+            self.clock.learn(moment, since=since)
+        return received[0]
+
+    def _token(self, response: Response | NoResponse, *, redirect_uri: str = "", parent: str = "") -> Token:
+        """
+        Return the pair of a response, whatever its status.
+
+        :raises TokenRefusedError: a refusal.
+        :raises ExactTransportError: anything else without a pair.
+        """
+        if isinstance(response, NoResponse):
+            raise ExactTransportError(
+                f"{SUBJECT} did not answer ({response.reason}). Check the network and the connection's Server URL. If "
+                "later calls report a used refresh token, sign in again.",
+                outcome_unknown=response.sent,
+            )
+        fields = _Fields.of(response)
+        if fields is not None and fields.has_pair:
+            return self._issued(fields, response, parent)
+        status = response.status
+        if status >= 500 or status in RETRYABLE_STATUSES:
+            raise ExactTransportError(f"{SUBJECT} failed ({status}). Try again later.", status=status)
+        if fields is not None and fields.text("error"):
+            raise self._refusal(fields, response, parent)
+        if 200 <= status < 300:
+            raise ExactTransportError(
+                f"{SUBJECT} answered {status} without a token. Try again later, and check the connection's region or "
+                "Server URL.",
+                status=status,
+                outcome_unknown=True,
+            )
+        uri = f" {redirect_uri}" if redirect_uri else ""
+        raise TokenRefusedError(
+            f"{SUBJECT} refused the grant without a reason ({status}). Check that the redirect URI{uri} is, letter for "
+            "letter, the one of the app's registration, that the client id and the client secret are those of this "
+            "app, and that the connection's region or Server URL is the app's.",
+            status=status,
+            error="",
+        )
+
+    def _issued(self, fields: _Fields, response: Response, parent: str) -> Token:
+        moment = sent_at(response.headers)
+        # Rounded up: a pair that is taken for older than it is would be refreshed too early.
+        issued_at = self.clock.local() if moment is None else moment + 1.0
+        return Token(
+            fields.text("access_token"), fields.text("refresh_token"), issued_at, issued_at + fields.lifetime, parent
+        )
+
+    def _refusal(self, fields: _Fields, response: Response, parent: str) -> TokenRefusedError:
+        error, description = fields.text("error"), fields.text("error_description")[:300]
+        has_replacement = bool(fields.text("refresh_token"))
+        replacement = Token("", fields.text("refresh_token"), 0.0, 0.0, parent) if has_replacement else None
+        too_early = error == "access_denied" or response.headers.get("Reason", "").startswith("TooEarlyToRefreshTokens")
+        if too_early:
+            message = (
+                f"{SUBJECT}: this refresh token is less than 570 s old, and Exact accepts none earlier. Nothing is "
+                f"lost; try again in ten minutes. {self.clock.complaint}".rstrip()
+            )
+        else:
+            meaning = MEANINGS.get(error, "the grant was refused.")
+            quote = f' Exact Online says: "{description}"' if description else ""
+            message = f"{SUBJECT} ({response.status} {error}): {meaning}{quote}"
+        return TokenRefusedError(
+            message, status=response.status, error=error, too_early=too_early, replacement=replacement
+        )
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """JSON object of a token response."""
+
+    values: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, response: Response) -> _Fields | None:
+        """Read a response; ``None`` without a JSON object."""
+        values = _Fields(_json(response))
+        return values if isinstance(values.values, dict) else None
+
+    def text(self, name: str) -> str:
+        """Return a field as text on one line; empty without the field."""
+        return " ".join(str(self.values.get(name) or "").split())
+
+    @property
+    def has_pair(self) -> bool:
+        return bool(self.text("access_token") and self.text("refresh_token"))
+
+    @property
+    def lifetime(self) -> float:
+        """Lifetime of the access token in seconds, bounded; Exact sends it as text."""
+        try:
+            seconds = float(self.text("expires_in"))
+        except ValueError:
+            return ACCESS_TOKEN_SECONDS
+        return seconds if 0 < seconds <= MAX_ACCESS_TOKEN_SECONDS else ACCESS_TOKEN_SECONDS
+
+
+def _json(response: Response) -> Any:
+    """Return the body as JSON, ``None`` for any other body. Python's reader accepts ``NaN``, so no pair is lost."""
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_cut(response: Response) -> bool:
+    """Whether a response is empty or breaks off inside its JSON, although it is no refusal."""
+    body = response.body.strip()
+    is_whole = bool(body) and not (body.startswith(b"{") and _json(response) is None)
+    return not is_whole and (response.status < 300 or response.status >= 500)
+
+
+def _secure(url: str) -> str:
+    """Return an address as https, which OAuth2Session insists on; ``LoopbackAdapter`` sends it as plain http."""
+    return url.replace("http://", "https://", 1)

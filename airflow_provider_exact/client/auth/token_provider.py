@@ -1,0 +1,330 @@
+"""
+Token provider: hands out valid access tokens, and refreshes the pair when it is due.
+
+The rules of refreshing are here, for every token store: read again under the lock, refresh at most once, store before
+use, keep the lock until the pair is stored.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from airflow_provider_exact.client.auth.oauth2 import Grants, TokenRefusedError
+from airflow_provider_exact.client.auth.token import REFRESH_AFTER, AuthorizationCode, Token, fingerprint
+from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError, TokenStore
+from airflow_provider_exact.client.errors import ExactError, ExactTokenError, ExactTransportError
+
+# Seconds. A token call may take two minutes, and the lock of a holder that died lasts a little longer.
+MAX_WAIT = 180.0
+POLL_INTERVAL = 0.5
+MAX_SIGN_IN_WAIT = 30.0
+LOCK_KEEPING_INTERVAL = 5.0
+# Exact's gateway has refused valid tokens at night: ask again, but rarely, since Exact counts refusals.
+REFUSAL_SECONDS = 600.0
+# A refusal with an end further in the future was noted by a wrong clock, or is damaged.
+MAX_REFUSAL_SECONDS = 3600.0
+# How long other calls do not try an access token that Exact refused twice.
+GIVEN_UP_SECONDS = 60.0
+# How long a worker whose clock is ahead waits before the next refresh.
+TOO_EARLY_SECONDS = 15.0
+
+
+class TokenProvider(Protocol):
+    """
+    Source of valid tokens.
+
+    ``advice`` says how a person signs in; it ends every message that asks for a sign-in.
+    """
+
+    @property
+    def advice(self) -> str: ...
+
+    def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
+        """
+        Return a token that is valid for a whole call.
+
+        :param refused: Token that Exact has just answered with a 401. A newer one is returned if there is one, else
+            the same: a 401 alone is never a reason to refresh.
+        :param refused_at: ``Date`` of the 401 in seconds since the epoch.
+        :raises ExactTokenError: a person must sign in.
+        :raises ExactTransportError: no token at the moment; a later call may get one.
+        """
+        ...
+
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        """Hand out no more, for a while, a token that Exact refused repeatedly; raise the error instead."""
+        ...
+
+
+class FixedTokenProvider:
+    """Provider of one ready access token, which is never refreshed."""
+
+    advice = (
+        "The connection's ready access token lives ten minutes and is never refreshed. Put a new one there, or take it "
+        "out and sign in."
+    )
+
+    def __init__(self, access_token: str) -> None:
+        self._token = Token(access_token, "", 0.0, float("inf"))
+
+    def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:  # noqa: ARG002
+        if refused is not None:
+            raise ExactTokenError(f"Exact Online refuses the access token. {self.advice}")
+        return self._token
+
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        """Do nothing: ``get`` raises as soon as the token is refused."""
+
+
+class RefreshingTokenProvider:
+    """
+    Provider that refreshes the pair of a token store when it is due.
+
+    While the old access token is valid, nobody waits for the refresher.
+
+    :param store: Place of the pair between processes.
+    :param grants: Grants of the app; their clock tells Exact's time.
+    :param advice: How a person signs in for this connection.
+    :param on_refresh: Called after each refresh.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        grants: Grants,
+        *,
+        advice: str = "Sign in first.",
+        on_refresh: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.store = store
+        self.grants = grants
+        self.advice = advice
+        self.on_refresh = on_refresh
+        self.sleep = sleep
+        self._held: Token | None = None
+        # The access token that was given up, the reason, and until when.
+        self._given_up: tuple[Token, str, float] | None = None
+        # The last pair that this process got from Exact. Perhaps it could not be stored.
+        self._own: Token | None = None
+        self._one_thread = threading.Lock()
+
+    def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
+        if refused_at is not None:
+            self.grants.clock.learn_behind(refused_at)
+        held = self._held
+        if refused is None and self._why_not(held):
+            # Perhaps a newer one was stored, or is about to be.
+            refused = held
+        if held is not None and self._serves(held, refused):
+            return held
+        # In one process one thread looks after the store; the others wait only if no token is valid meanwhile.
+        can_go_on = refused is None and held is not None and held.is_alive(self._now(held))
+        if not self._one_thread.acquire(blocking=not can_go_on) and held is not None:
+            return held
+        try:
+            # The thread before may have brought one.
+            held = self._held
+            if held is None or not self._serves(held, refused):
+                held = self._held = self._current(refused)
+            if why := self._why_not(held):
+                raise ExactTokenError(why, status=401)
+            return held
+        finally:
+            self._one_thread.release()
+
+    def give_up(self, token: Token, error: ExactTokenError) -> None:
+        self._given_up = (token, str(error), self.grants.clock.local() + GIVEN_UP_SECONDS)
+
+    def _why_not(self, token: Token | None) -> str | None:
+        """Return why a token was given up a short while ago, ``None`` if it was not."""
+        if token is None or self._given_up is None:
+            return None
+        given_up, why, until = self._given_up
+        return why if given_up.access == token.access and self.grants.clock.local() < until else None
+
+    def sign_in(self, code: AuthorizationCode, redirect_uri: str) -> Token:
+        """
+        Exchange the code of a sign-in for a pair and store it; it replaces the stored pair.
+
+        :param redirect_uri: Redirect URI that the code was requested with.
+        :raises ExactTokenError: Exact refused the code.
+        :raises ExactTransportError: no response came, or the pair could not be stored.
+        """
+        if not self.store.can_write:
+            raise ExactTransportError("This process could not store the tokens, so it signs nobody in.")
+        # A code is valid for a minute or three: rather sign in beside a stuck refresher than lose it.
+        deadline = self.grants.clock.local() + MAX_SIGN_IN_WAIT
+        is_alone = self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT)
+        try:
+            while True:
+                with self.store.try_lock() as locked:
+                    if locked or self.grants.clock.local() >= deadline:
+                        self._held = self._obtained(lambda: self.grants.exchange(code, redirect_uri))
+                        return self._held
+                self.sleep(POLL_INTERVAL)
+        finally:
+            if is_alone:
+                self._one_thread.release()
+
+    def _now(self, token: Token) -> float:
+        """Return Exact's time. Before the first response, a token from the future counts as just issued."""
+        clock = self.grants.clock
+        return clock.now() if clock.skew is not None else max(clock.now(), token.issued_at)
+
+    def _serves(self, token: Token, refused: Token | None) -> bool:
+        is_refused = refused is not None and token.access == refused.access
+        return token.is_fresh(self._now(token)) and not is_refused and not self._is_behind(token)
+
+    def _is_behind(self, token: Token) -> bool:
+        """Whether this process got a newer pair than the stored one, which was not stored or was overwritten."""
+        own = self._own
+        return own is not None and (own.parent == fingerprint(token.refresh) or own.supersedes(token))
+
+    def _current(self, refused: Token | None) -> Token:
+        """Return the token of the store, refreshed if it is due; wait up to ``MAX_WAIT`` for other processes."""
+        deadline = self.grants.clock.local() + MAX_WAIT
+        failure: ExactTransportError | None = None
+        while True:
+            try:
+                token = self._next(refused)
+                failure = None
+            except StoreUnavailableError as error:
+                token, failure = None, error
+                if refused is None and self._held is not None and self._held.is_alive(self._now(self._held)):
+                    token = self._held
+            if token is not None:
+                return token
+            if self.grants.clock.local() >= deadline:
+                raise failure or ExactTransportError(
+                    "For three minutes another process has been refreshing this connection's token, or has stopped "
+                    "before it stored the new pair, or Airflow's API server took no claim to do so. Try again later."
+                )
+            self.sleep(POLL_INTERVAL)
+
+    def _next(self, refused: Token | None) -> Token | None:
+        """Return the token of the store, refreshed if it is due; ``None`` to look again a little later."""
+        token = self._stored()
+        if self._serves(token, refused):
+            return token
+        is_behind = self._is_behind(token)
+        if not is_behind and not token.may_refresh(self._now(token)):
+            # A sign-in ends the token at once, and stores the one that replaces it a little later.
+            return None if refused is not None and self.store.is_locked() else token
+        if not self.store.can_write:
+            if refused is None and token.is_alive(self._now(token)):
+                return token
+            raise ExactTransportError(
+                "The access token is due for a refresh, and this process could not store the new one, so it asks "
+                "for none. Tasks, triggers and the API server can."
+            )
+        if not is_behind and (noted := self._noted(token)):
+            return self._without_refresh(token, refused, noted)
+        with self.store.try_lock() as locked:
+            if locked:
+                return self._under_lock(refused)
+        return token if refused is None and token.is_alive(self._now(token)) else None
+
+    def _under_lock(self, refused: Token | None) -> Token | None:
+        token = self._stored()
+        if self._own is not None and self._is_behind(token):
+            return self._saved(self._own, replacing=token)
+        if self._serves(token, refused) or not token.may_refresh(self._now(token)):
+            return token
+        if noted := self._noted(token):
+            return self._without_refresh(token, refused, noted)
+        # A process that was stopped may have lost the lock meanwhile.
+        return self._refreshed(token) if self.store.holds_lock() else None
+
+    def _stored(self) -> Token:
+        token = self.store.read()
+        if token is None:
+            raise ExactTokenError(f"Nobody has signed in yet. {self.advice}")
+        return token
+
+    def _noted(self, token: Token) -> Refusal | None:
+        """Return the noted refusal of a refresh token that is still in force."""
+        noted, clock = self.store.refusal(token), self.grants.clock
+        if noted is None:
+            return None
+        if noted.skew is not None and clock.skew is None and noted.host == platform.node():
+            clock.adopt(noted.skew)
+        return noted if 0 < noted.until - self._now(token) <= MAX_REFUSAL_SECONDS else None
+
+    def _without_refresh(self, token: Token, refused: Token | None, noted: Refusal) -> Token | None:
+        """
+        Return a token whose refresh was refused, as long as it is valid; ``None`` while another may be stored.
+
+        :raises ExactError: the refusal is final.
+        """
+        now = self._now(token)
+        is_pending = now < noted.pending_until
+        if token.is_alive(now) and (noted.too_early or (is_pending and refused is None)):
+            return token
+        if is_pending:
+            return None
+        raise noted.error()
+
+    def _refreshed(self, token: Token) -> Token | None:
+        try:
+            kept = self._obtained(lambda: self.grants.refresh(token, may_repeat=self.store.holds_lock), replacing=token)
+        except TokenRefusedError as error:
+            refused = error
+        else:
+            self.on_refresh()
+            return kept
+        if refused.replacement:
+            token = self.store.write(replace(token, refresh=refused.replacement.refresh), replacing=token)
+        newer = self.store.read()
+        if newer is not None and newer.refresh != token.refresh and newer.is_alive(self._now(newer)):
+            # A sign-in, or a refresher that lost its lock, has stored a pair meanwhile.
+            return newer
+        refusal = self._refusal(token, refused)
+        self.store.note_refusal(token, refusal)
+        return self._without_refresh(token, None, refusal)
+
+    def _refusal(self, token: Token, refused: TokenRefusedError) -> Refusal:
+        """Return the note of a refusal, by Exact's clock."""
+        now = self._now(token)
+        if refused.too_early:
+            # With a valid token, this worker's clock is ahead of Exact's; else the token's age is not known.
+            seconds = TOO_EARLY_SECONDS if token.is_alive(now) else REFRESH_AFTER
+            skew = self.grants.clock.skew
+            return Refusal(str(refused), now + seconds, too_early=True, host=platform.node(), skew=skew)
+        pending_until = self.store.undecided_until(now) if refused.may_be_replaced else 0.0
+        why = f"{refused} {self.advice}"
+        return Refusal(why, max(now, pending_until) + REFUSAL_SECONDS, pending_until=pending_until)
+
+    def _obtained(self, obtain: Callable[[], Token], *, replacing: Token | None = None) -> Token:
+        """
+        Call Exact in a thread while this thread keeps the lock, and store the new pair.
+
+        A token call may take longer than the lock lasts. An interruption (``execution_timeout``, Ctrl-C) is raised
+        after the pair is stored. Only this thread uses the store, since Airflow's channel to Variables belongs to one
+        thread.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact-online-refresh") as pool:
+            obtained = pool.submit(obtain)
+            try:
+                while not wait([obtained], timeout=LOCK_KEEPING_INTERVAL).done:
+                    self.store.keep_lock()
+                return self._saved(obtained.result(), replacing=replacing)
+            except ExactError:
+                raise
+            except BaseException:
+                with suppress(ExactError):
+                    self._saved(obtained.result(), replacing=replacing)
+                raise
+
+    def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
+        """Store a new pair before its use; after a failure this process keeps a refreshed pair for its next call."""
+        if replacing is not None:
+            self._own = fresh
+        return self.store.write(fresh, replacing=replacing)

@@ -1,0 +1,42 @@
+"""One token provider per sign-in in each process, so that only one of its threads or triggers ever claims the lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from airflow_provider_exact.client.auth.oauth2 import Grants
+from airflow_provider_exact.client.auth.token import Token, fingerprint
+from airflow_provider_exact.client.auth.token_provider import RefreshingTokenProvider
+from airflow_provider_exact.tokens.token_store import VariableTokenStore
+
+_providers: dict[tuple[str | None, ...], RefreshingTokenProvider] = {}
+_guard = threading.Lock()
+
+
+def shared_provider(
+    key: str, grants: Grants, *, seed: Token | None, advice: str, on_refresh: Callable[[], None] = lambda: None
+) -> RefreshingTokenProvider:
+    """
+    Return the provider of this process for the tokens in the Variable ``key``.
+
+    :param seed: The connection's own ``refresh_token``, if any.
+    :param advice: How a person signs in.
+    :param on_refresh: Called after each refresh.
+    """
+    identity = (
+        key,
+        grants.site.base_url,
+        grants.app.client_id,
+        fingerprint(grants.app.client_secret),
+        fingerprint(seed.refresh) if seed else None,
+    )
+    with _guard:
+        if identity not in _providers:
+            _providers[identity] = RefreshingTokenProvider(
+                VariableTokenStore(key, grants.app, grants.site, seed=seed),
+                grants,
+                advice=advice,
+                on_refresh=on_refresh,
+            )
+        return _providers[identity]

@@ -1,0 +1,356 @@
+"""Token store in an Airflow Variable, the only encrypted place that workers may write."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from urllib.parse import quote
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from airflow_provider_exact.client.auth.token import App, Token, fingerprint
+from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError
+from airflow_provider_exact.client.errors import ExactTokenError
+from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.tokens import lease as leases
+from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens.lease import Lease
+
+log = logging.getLogger(__name__)
+
+TOKEN_KEY = "exact_online_token__"  # noqa: S105 - the name of a Variable
+LEASE_KEY = "exact_online_lease__"
+# How many of a connection's earlier refresh tokens are known as such.
+EARLIER = 20
+DESCRIPTION = "Tokens of an Exact Online connection, replaced every ten minutes; kept by airflow-provider-exact."
+# Pauses between attempts to store a pair: five minutes, since the pair exists nowhere else.
+STORE_PAUSES = (0.5, *[1.0] * 300)
+# After so many writes without an error and without an effect, something hides the Variable.
+MAX_HIDDEN_WRITES = 30
+# So long a holder that stopped without releasing the lease may still resume and store its pair.
+HOLDER_SECONDS = 300.0
+
+
+def lease_key(token_key: str) -> str:
+    """Return the key of the lease that belongs to a token Variable."""
+    if token_key.startswith(TOKEN_KEY):
+        return LEASE_KEY + token_key.removeprefix(TOKEN_KEY)
+    return LEASE_KEY + token_key
+
+
+def mask(token: Token) -> None:
+    """Have Airflow's logs hide both tokens, also as part of a query."""
+    from airflow.sdk.log import mask_secret
+
+    try:
+        for name in ("access", "refresh"):
+            if getattr(token, name):
+                mask_secret(getattr(token, name))
+                mask_secret(quote(getattr(token, name), safe=""))
+    except Exception as error:  # noqa: BLE001 - a pair that could not be masked is stored all the same
+        log.warning("Airflow's logs could not be told to hide a token (%s)", type(error).__name__)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """
+    Who signed in, how many divisions they granted, and when (``at``, seconds since the epoch).
+
+    ``user`` is empty until Exact has said who it is.
+    """
+
+    user: str
+    divisions: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    What a token Variable holds.
+
+    ``began_with`` marks the connection's refresh token that the chain began with, ``earlier`` those of chains before.
+    """
+
+    token: Token
+    began_with: str | None = None
+    signed_in: SignedIn | None = None
+    earlier: tuple[str, ...] = ()
+
+
+class Seal:
+    """
+    Encryption of the tokens of one Variable, with a key from the app's client secret.
+
+    Airflow encrypts Variables in its database, but its supervisor writes them to its log at debug level, and exports
+    show them. The Variable's key and the site are part of the encryption key: sealed tokens that were copied to another
+    Variable can't be opened, and a connection with an edited Server URL does not send stored tokens there.
+    """
+
+    def __init__(self, app: App, key: str, site: Site) -> None:
+        info = f"airflow-provider-exact\n{site.base_url}\n{key}".encode()
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(app.client_secret.encode())
+        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+
+    def close(self, token: Token) -> tuple[str, str]:
+        """Return the sealed access token and refresh token."""
+        return (
+            self._fernet.encrypt(token.access.encode()).decode(),
+            self._fernet.encrypt(token.refresh.encode()).decode(),
+        )
+
+    def open(self, stored: _Stored) -> Token:
+        """
+        Return the token.
+
+        :raises InvalidToken: another client secret, Variable or site sealed it.
+        """
+        return Token(
+            self._fernet.decrypt(stored.access_token.encode()).decode(),
+            self._fernet.decrypt(stored.refresh_token.encode()).decode(),
+            stored.issued_at,
+            stored.expires_at,
+            stored.parent,
+        )
+
+
+class _Stored(msgspec.Struct):
+    """Content of the Variable. Airflow hides values by key: the names of both sealed tokens end in ``token``."""
+
+    access_token: str
+    refresh_token: str
+    issued_at: float
+    expires_at: float
+    parent: str = ""
+    began_with: str | None = None
+    signed_in: SignedIn | None = None
+    earlier: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kept: Kept, seal: Seal) -> _Stored:
+        token = kept.token
+        moments = (token.issued_at, token.expires_at)
+        return cls(*seal.close(token), *moments, token.parent, kept.began_with, kept.signed_in, kept.earlier)
+
+    def to_kept(self, seal: Seal) -> Kept:
+        return Kept(seal.open(self), self.began_with, self.signed_in, self.earlier)
+
+
+class VariableTokenStore:
+    """
+    Token store of one sign-in: a Variable, under a lease in another Variable.
+
+    :param key: Key of the token Variable.
+    :param app: App registration; a client secret that differs from the stored one can't read the tokens.
+    :param site: Site that the tokens belong to.
+    :param seed: The connection's own ``refresh_token``. A person put it there, so a new one replaces the stored token.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        app: App,
+        site: Site,
+        *,
+        seed: Token | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.key = key
+        self.lease = Lease(lease_key(key), clock=clock, sleep=sleep)
+        self._seal = Seal(app, key, site)
+        self._app = app
+        self._seed = seed
+        self._mark = fingerprint(seed.refresh) if seed else None
+        self._clock = clock
+        self._sleep = sleep
+
+    @property
+    def can_write(self) -> bool:
+        return variables.can_write()
+
+    def read(self) -> Token | None:
+        stored = self._stored()
+        token = self._seed if stored is None or self._begins_after(stored) else self._opened(stored).token
+        if token is not None:
+            mask(token)
+        return token
+
+    def write(self, token: Token, *, replacing: Token | None = None) -> Token:
+        """
+        Store a pair, with attempts over five minutes while Airflow fails; the lease is kept meanwhile.
+
+        :raises VariableWriteError: no attempt succeeded. The lease is left to expire, not released.
+        """
+        mask(token)
+        hidden = 0
+        for pause in (*STORE_PAUSES, None):
+            try:
+                return self._stored_now(token, replacing)
+            except StoreUnavailableError as error:
+                failure = error
+            hidden += isinstance(failure, _HiddenError)
+            if pause is None or hidden == MAX_HIDDEN_WRITES:
+                break
+            self.keep_lock()
+            self._sleep(pause)
+        self.lease.leave()
+        raise variables.VariableWriteError(str(failure))
+
+    def _stored_now(self, token: Token, replacing: Token | None) -> Token:
+        """Store a pair in one attempt, unless a newer pair is stored; return the stored one."""
+        while True:
+            before, looked_at = variables.read_surely(self.key, pauses=()), self._clock()
+            kept = self._to_keep(token, replacing, before)
+            if not isinstance(kept, Kept):
+                return kept
+            text = self._sealed(kept)
+            if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
+                break
+        after = variables.read_surely(self.key, pauses=())
+        if after == text:
+            return token
+        # Airflow before 3.3 logs a failed write and goes on.
+        error = _HiddenError if after == before else variables.VariableWriteError
+        raise error(
+            f"Airflow did not store the Variable {self.key!r}. Check its API server and database, and that no "
+            "environment variable or secrets backend holds one of this name."
+        )
+
+    def _to_keep(self, token: Token, replacing: Token | None, text: str | None) -> Kept | Token:
+        """Return the new content for a pair, or the token of the present content where that is newer."""
+        try:
+            stored = _decoded(text)
+        except msgspec.DecodeError:
+            stored = None
+        try:
+            present = None if stored is None else stored.to_kept(self._seal)
+        except InvalidToken:
+            present = None
+        if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
+            return present.token
+        if replacing is None:
+            return Kept(token, self._mark, SignedIn("", 0, self._clock()), self._earlier(stored))
+        if stored is None or (replacing == self._seed and self._begins_after(stored)):
+            return Kept(token, self._mark, earlier=self._earlier(stored))
+        if present is None:
+            log.warning("The Variable %r was stored by a connection with another client secret, and stays", self.key)
+            return token
+        if present.token.refresh == replacing.refresh or token.supersedes(present.token):
+            return replace(present, token=token)
+        return present.token
+
+    def _is_timely(self, looked_at: float) -> Callable[[], bool]:
+        return lambda: self._clock() - looked_at <= leases.MAX_LOOK_AGE
+
+    def _sealed(self, kept: Kept) -> str:
+        return msgspec.json.encode(_Stored.of(kept, self._seal)).decode()
+
+    def _begins_after(self, stored: _Stored) -> bool:
+        """Whether the connection's refresh token is newer than the stored one; a waiting trigger may hold an older."""
+        return self._mark is not None and self._mark != stored.began_with and self._mark not in stored.earlier
+
+    def _earlier(self, stored: _Stored | None) -> tuple[str, ...]:
+        """Return the marks that a sign-in which begins now leaves behind."""
+        if stored is None:
+            return ()
+        behind = (*stored.earlier, stored.began_with)
+        return tuple(mark for mark in dict.fromkeys(behind) if mark and mark != self._mark)[-EARLIER:]
+
+    def note_user(self, token: Token, user: str, divisions: int) -> None:
+        """Remember who signed in, unless another sign-in or a refresh has replaced the token meanwhile."""
+        try:
+            while True:
+                kept, looked_at = self.kept(), self._clock()
+                if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
+                    return
+                text = self._sealed(replace(kept, signed_in=replace(kept.signed_in, user=user, divisions=divisions)))
+                if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
+                    return
+        except StoreUnavailableError as error:
+            log.warning("Could not note who signed in: %s", error)
+
+    def kept(self) -> Kept | None:
+        """
+        Return the content of the Variable, ``None`` without one.
+
+        :raises ExactTokenError: the content is not a token of this provider, or another client secret sealed it.
+        :raises VariableReadError: Airflow failed to read.
+        """
+        stored = self._stored()
+        return None if stored is None else self._opened(stored)
+
+    def _stored(self) -> _Stored | None:
+        try:
+            return _decoded(variables.read_surely(self.key, sleep=self._sleep))
+        except msgspec.DecodeError:
+            raise ExactTokenError(
+                f"The Variable {self.key!r} does not hold tokens of this provider. Sign in again, which replaces it."
+            ) from None
+
+    def _opened(self, stored: _Stored) -> Kept:
+        try:
+            return stored.to_kept(self._seal)
+        except InvalidToken:
+            raise ExactTokenError(
+                f"The tokens in the Variable {self.key!r} were stored by a connection with another client secret, "
+                "region or Server URL. If those of this connection are right, sign in again."
+            ) from None
+
+    def try_lock(self) -> AbstractContextManager[bool]:
+        return self.lease.try_hold()
+
+    def is_locked(self) -> bool:
+        return self.lease.is_held()
+
+    def holds_lock(self) -> bool:
+        return self.lease.is_ours()
+
+    def keep_lock(self) -> None:
+        try:
+            self.lease.keep()
+        except StoreUnavailableError as error:
+            # The response to come is worth more than the lease.
+            log.warning("Could not keep the lease: %s", error)
+
+    def undecided_until(self, now: float) -> float:
+        return max(now + leases.DURATION, min(self.lease.abandoned_at(), now) + HOLDER_SECONDS)
+
+    def refusal(self, token: Token) -> Refusal | None:
+        noted = self.lease.notes().get("refused")
+        if not isinstance(noted, dict) or noted.get("asked") != self._asked(token):
+            return None
+        try:
+            return msgspec.convert(noted, Refusal)
+        except msgspec.ValidationError:
+            return None
+
+    def note_refusal(self, token: Token, refusal: Refusal) -> None:
+        try:
+            self.lease.note("refused", {"asked": self._asked(token), **asdict(refusal)})
+        except StoreUnavailableError as error:
+            # Exact's refusal is worth more than one call saved.
+            log.warning("Could not note that Exact refused a refresh: %s", error)
+
+    def _asked(self, token: Token) -> str:
+        return fingerprint(" ".join((token.refresh, self._app.client_id, self._app.client_secret)))
+
+
+class _HiddenError(variables.VariableWriteError):
+    """A write without an error and without an effect."""
+
+
+def _decoded(text: str | None) -> _Stored | None:
+    """
+    Return the content of a token Variable; ``None`` without one.
+
+    :raises msgspec.DecodeError: it is something else.
+    """
+    return None if text is None else msgspec.json.decode(text, type=_Stored)
