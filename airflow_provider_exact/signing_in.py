@@ -197,6 +197,7 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     until = float(notes.get("until", 0)) if notes.get("owner") else 0.0
     if problem is None and now >= expires_at:
         problem = "The refresh token has expired after 30 days without use."
-    alive = State.SIGNED_IN if token.is_fresh(now) else State.DUE
+    # A token from the future was issued a moment ago, and the clock of this machine is behind Exact's.
+    alive = State.SIGNED_IN if token.is_fresh(max(now, token.issued_at)) else State.DUE
     state = State.NEEDED if problem else alive
     return Status(state, user, token.issued_at, expires_at, until if until > now else None, problem)

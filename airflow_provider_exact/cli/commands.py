@@ -133,7 +133,7 @@ def _row(settings: ConnectionSettings, now: float) -> dict[str, Any]:
         return row | {"state": str(error)}
     row |= {"state": found.state.value, "user": found.user or ""}
     if found.issued_at is not None and found.expires_at is not None:
-        row["token_age"] = f"{now - found.issued_at:.0f} s"
+        row["token_age"] = f"{max(now - found.issued_at, 0.0):.0f} s"
         row["refresh_token_until"] = time.strftime("%Y-%m-%d", time.gmtime(found.expires_at))
     if found.refreshing_until is not None:
         row["lease"] = f"held for {found.refreshing_until - now:.0f} s more"

@@ -89,7 +89,7 @@ class ServerSide:
 
 
 def expire(emulator_url: str) -> None:
-    """Move both clocks under the lease: in between, a worker would refresh too early."""
+    """Expire the token at Exact and by the clocks of workers, under the lease: no worker refreshes in between."""
     from airflow_provider_exact.connection import find_connection
     from airflow_provider_exact.emulator.testing import EmulatorController
     from airflow_provider_exact.tokens import variables
@@ -100,9 +100,8 @@ def expire(emulator_url: str) -> None:
     while True:
         with store.try_lock() as held:
             if held:
-                aged = kept()
-                for moment in ("issued_at", "expires_at"):
-                    aged[moment] -= AGE
+                now = time.time()
+                aged = kept() | {"issued_at": now - AGE, "expires_at": now - AGE + 600}
                 variables.write(store.key, json.dumps(aged), description="")
                 EmulatorController(emulator_url).advance(AGE)
                 return
@@ -111,11 +110,12 @@ def expire(emulator_url: str) -> None:
 
 def sign_in(code: str, redirect_uri: str) -> str:
     from airflow_provider_exact import signing_in
+    from airflow_provider_exact.client.auth.token import AuthorizationCode
     from airflow_provider_exact.connection import find_connection
 
     settings = find_connection(CONN_ID)
     assert settings is not None
-    return signing_in.finish(settings, code, redirect_uri).user
+    return signing_in.finish(settings, AuthorizationCode(code), redirect_uri).user
 
 
 def ask() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 from requests_oauthlib import OAuth2Session
 
-from airflow_provider_exact.client.auth.server_clock import ServerClock
+from airflow_provider_exact.client.auth.server_clock import RESOLUTION, ServerClock
 from airflow_provider_exact.client.auth.token import (
     ACCESS_TOKEN_SECONDS,
     App,
@@ -25,7 +25,7 @@ from airflow_provider_exact.client.auth.token import (
     fingerprint,
 )
 from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
-from airflow_provider_exact.client.rate_limit import sent_at
+from airflow_provider_exact.client.rate_limit import sent_at, server_time
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.client.transport import LoopbackAdapter, NoResponse, Response, may_have_been_sent
 
@@ -225,9 +225,10 @@ class Grants:
         )
 
     def _issued(self, fields: _Fields, response: Response, parent: str) -> Token:
-        moment = sent_at(response.headers)
+        local = self.clock.local()
+        moment = server_time(response.headers, local)
         # Rounded up: a pair that is taken for older than it is would be refreshed too early.
-        issued_at = self.clock.local() if moment is None else moment + 1.0
+        issued_at = local if moment <= local <= moment + RESOLUTION else moment + RESOLUTION
         return Token(
             fields.text("access_token"), fields.text("refresh_token"), issued_at, issued_at + fields.lifetime, parent
         )

@@ -114,6 +114,8 @@ class RefreshingTokenProvider:
         self._given_up: tuple[Token, str, float] | None = None
         # The last pair that this process got from Exact. Perhaps it could not be stored.
         self._own: Token | None = None
+        # The refresh token that was refused to this process, and the refusal: the store may fail to note it.
+        self._refused: tuple[Token, Refusal] | None = None
         self._one_thread = threading.Lock()
 
     def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
@@ -252,6 +254,8 @@ class RefreshingTokenProvider:
     def _noted(self, token: Token) -> Refusal | None:
         """Return the noted refusal of a refresh token that is still in force."""
         noted, clock = self.store.refusal(token), self.grants.clock
+        if noted is None and self._refused is not None and self._refused[0].refresh == token.refresh:
+            noted = self._refused[1]
         if noted is None:
             return None
         if noted.skew is not None and clock.skew is None and noted.host == platform.node():
@@ -287,6 +291,7 @@ class RefreshingTokenProvider:
             # A sign-in, or a refresher that lost its lock, has stored a pair meanwhile.
             return newer
         refusal = self._refusal(token, refused)
+        self._refused = (token, refusal)
         self.store.note_refusal(token, refusal)
         return self._without_refresh(token, None, refusal)
 
