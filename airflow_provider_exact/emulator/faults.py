@@ -61,8 +61,8 @@ class Fault:
             self.endpoint = TOKEN_ENDPOINT
         if self.nth < 1 or self.times < 0 or self.seconds < 0:
             raise ValueError("nth starts at 1; times and seconds must not be negative")
-        if not 300 <= self.status <= 599 or self.status == HTTPStatus.NOT_MODIFIED:
-            raise ValueError("status: choose one from 300 to 599, not 304, which has no page")
+        if not 200 <= self.status <= 599 or self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            raise ValueError("status: choose one from 200 to 599, not 204 or 304, which have no page")
 
     def hits_call(self, method: str, endpoint: str) -> bool:
         """Count a call and tell whether the fault hits it."""

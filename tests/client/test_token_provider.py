@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from airflow_provider_exact.client.auth import token_provider
 from airflow_provider_exact.client.auth.token import Token
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
-from airflow_provider_exact.client.auth.token_store import MemoryTokenStore
+from airflow_provider_exact.client.auth.token_store import MemoryTokenStore, Refusal
 from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTokenError, ExactTransportError
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -405,3 +406,161 @@ def test_a_ready_token_is_never_replaced():
     assert provider.get().access == "ready"
     with pytest.raises(ExactTokenError, match="never refreshed"):
         provider.get(refused=provider.get())
+
+
+class Shared(MemoryTokenStore):
+    """Store that another holder may still write to for some seconds; ``later`` is called at each look after a note."""
+
+    def __init__(self, token, seconds):
+        super().__init__(token)
+        self.seconds = seconds
+        self.noted = []
+
+    def undecided_until(self, now):
+        return now + self.seconds
+
+    def note_refusal(self, token, refusal):
+        super().note_refusal(token, refusal)
+        self.noted.append(refusal)
+
+
+@pytest.fixture
+def used(exact):
+    """Return a function that makes a provider of a refresh token which another holder has used a moment ago."""
+
+    def make(seconds):
+        old = exact.signed_in()
+        exact.advance(601)
+        pair = exact.provider(old).get()
+        provider = exact.provider(old)
+        provider.store = Shared(old, seconds)
+        return provider, pair
+
+    return make
+
+
+def test_after_a_used_refresh_token_the_pair_of_its_holder_is_waited_for(exact, used):
+    provider, pair = used(300)
+
+    def sleep(seconds):
+        exact.sleep(seconds)
+        if sum(exact.slept) > 20:
+            provider.store.write(pair)
+
+    provider.sleep = sleep
+    assert provider.get() == pair
+    assert refreshes(exact) == (1, 2)
+
+
+def test_a_pair_that_stays_away_is_no_reason_to_sign_in_while_its_holder_may_live(exact, used):
+    provider, pair = used(300)
+    with pytest.raises(ExactTransportError, match="Try again later"):
+        provider.get()
+    assert 170 < sum(exact.slept) < 190
+    provider.store.write(pair)
+    assert provider.get() == pair
+    assert refreshes(exact) == (1, 2)
+
+
+def test_a_pair_that_stays_away_for_longer_than_any_holder_lives_needs_a_person(exact, used):
+    provider, _ = used(15)
+    for _ in range(3):
+        with pytest.raises(ExactTokenError, match="used before.*Sign in, please"):
+            provider.get()
+    assert 14 < sum(exact.slept) < 20
+    assert refreshes(exact) == (1, 2)
+
+
+def test_while_the_access_token_is_valid_nobody_waits_for_that_pair(exact, used):
+    provider, _ = used(300)
+    provider.store.token = replace(provider.store.token, issued_at=exact.clock() - 575, expires_at=exact.clock() + 25)
+    assert provider.get() == provider.store.token
+    assert exact.slept == []
+
+
+def test_a_noted_refusal_from_the_far_future_is_not_believed(exact):
+    provider = exact.provider()
+    exact.advance(601)
+    far = Refusal("Everybody is locked out.", exact.clock() + 86_400, pending_until=exact.clock() + 86_400)
+    provider.store.note_refusal(provider.store.token, far)
+    assert works(exact, provider.get())
+
+
+def test_a_worker_whose_clock_is_a_minute_ahead_harms_nobody(exact):
+    token = exact.signed_in()
+    fast, right = exact.provider(token), exact.provider(token)
+    right.store = fast.store
+    fast.grants.clock.local = lambda: exact.clock() + 60
+    for _ in range(3):
+        exact.advance(571)
+        token = fast.get()
+        assert right.get() == token
+        # The last moment at which the token is valid for a whole call.
+        exact.advance(568)
+        assert right.get() == token
+        assert works(exact, token)
+        exact.advance(3)
+        assert works(exact, right.get())
+    assert exact.emulator.statistics()["refused_refreshes"] == {}
+
+
+def test_a_worker_whose_clock_is_a_minute_behind_learns_that_from_one_401(exact):
+    provider = exact.provider()
+    client = exact.client(provider)
+    provider.grants.clock.local = lambda: exact.clock() - 60
+    for _ in range(3):
+        exact.advance(602)
+        client.get_me()
+    assert exact.emulator.count(endpoint="current/Me", status=401) == 1
+    assert refreshes(exact) == (3, 3)
+
+
+def test_a_token_from_the_future_is_due(exact):
+    provider = exact.provider()
+    # Learned from a response a moment ago.
+    provider.grants.clock.adopt(0.0)
+    token = provider.store.token
+    exact.advance(571)
+    provider.store.token = replace(token, issued_at=exact.clock() + 60, expires_at=exact.clock() + 660)
+    assert provider.get().access != token.access
+    assert refreshes(exact) == (1, 1)
+
+
+def test_a_clock_that_is_wrong_is_named(exact, caplog):
+    provider = exact.provider()
+    provider.grants.clock.local = lambda: exact.clock() + 700
+    provider.store = MemoryTokenStore(Token.to_begin_with(provider.store.token.refresh))
+    with pytest.raises(ExactRateLimitError, match=r"less than 570 s old.* clock of .* (699|700) seconds ahead"):
+        provider.get()
+    assert [record.levelname for record in caplog.records if "seconds ahead of Exact" in record.getMessage()] == [
+        "WARNING"
+    ]
+
+
+def test_the_skew_that_a_process_of_the_same_host_learned_is_used(exact):
+    first = exact.provider()
+    exact.advance(500)
+    first.grants.clock.local = lambda: exact.clock() + 300
+    assert first.get() == first.store.token
+    for _ in range(3):
+        second = exact.provider(first.store.token)
+        second.store = first.store
+        second.grants.clock.local = first.grants.clock.local
+        assert second.get() == first.store.token
+    assert refreshes(exact) == (0, 1)
+
+
+def test_a_pair_that_a_slower_process_overwrote_with_an_older_one_is_stored_again(exact):
+    exact.emulator.settings(refresh_grace_seconds=600)
+    provider = exact.provider()
+    old = provider.store.token
+    exact.advance(601)
+    earlier = exact.grants().refresh(old)
+    exact.advance(20)
+    provider.store.token = old
+    later = provider.get()
+    provider.store.token = earlier
+    exact.advance(571)
+    assert works(exact, provider.get())
+    assert later.supersedes(earlier)
+    assert exact.emulator.statistics()["refused_refreshes"] == {}

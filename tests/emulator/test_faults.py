@@ -190,7 +190,7 @@ def test_a_fault_can_stay_for_ever_and_be_taken_back(exact, fault):
         ({}, "kind"),
         ({"kind": "flood"}, "'flood' is not a fault"),
         ({"kind": "status", "colour": "red"}, "colour"),
-        ({"kind": "status", "status": 200}, "status"),
+        ({"kind": "status", "status": 204}, "status"),
         ({"kind": "status", "status": "503"}, "status"),
         ({"kind": "status", "nth": 0}, "nth"),
         ({"kind": "slow", "seconds": -1}, "seconds"),
