@@ -320,8 +320,9 @@ class VariableTokenStore:
             # The response to come is worth more than the lease.
             log.warning("Could not keep the lease: %s", error)
 
-    def undecided_until(self, now: float) -> float:
-        return max(now + leases.DURATION, min(self.lease.abandoned_at(), now) + HOLDER_SECONDS)
+    def undecided_seconds(self) -> float:
+        since_abandoned = max(self._clock() - self.lease.abandoned_at(), 0.0)
+        return max(leases.DURATION, HOLDER_SECONDS - since_abandoned)
 
     def refusal(self, token: Token) -> Refusal | None:
         noted = self.lease.notes().get("refused")

@@ -416,8 +416,8 @@ class Shared(MemoryTokenStore):
         self.seconds = seconds
         self.noted = []
 
-    def undecided_until(self, now):
-        return now + self.seconds
+    def undecided_seconds(self):
+        return self.seconds
 
     def note_refusal(self, token, refusal):
         super().note_refusal(token, refusal)

@@ -12,9 +12,11 @@ import time
 
 import pytest
 
-from airflow_provider_exact.client.errors import ExactTokenError
+from airflow_provider_exact.client.auth import token_provider
+from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens.token_store import HOLDER_SECONDS
 from tests.tokens.conftest import LEASE_KEY
 
 pytestmark = [pytest.mark.system, pytest.mark.smoke]
@@ -25,9 +27,13 @@ WITH_THE_ONLY_COPY = ["after the request was sent", "after the answer", "before 
 
 def kill_at(forks, step):
     assert forks.die_at(step) == signal.SIGKILL
-    # How long a dead holder's lease lasts is test_lease.py's affair: here its time is over.
+    # The duration of a dead holder's lease is a matter of test_lease.py: here its time is over.
+    change_lease(until=time.time())
+
+
+def change_lease(**changes):
     if text := variables.read(LEASE_KEY):
-        variables.write(LEASE_KEY, json.dumps({**json.loads(text), "until": time.time()}), description="")
+        variables.write(LEASE_KEY, json.dumps(json.loads(text) | changes), description="")
 
 
 @pytest.mark.parametrize("step", ["before the claim", "after the claim", "before the request"])
@@ -45,8 +51,15 @@ def test_a_death_with_the_only_copy_of_the_new_pair_is_survived_while_exact_take
 
 
 @pytest.mark.parametrize("step", WITH_THE_ONLY_COPY)
-def test_and_else_everybody_is_told_to_sign_in_and_exact_is_asked_once(waiting, forks, step):
+def test_and_else_everybody_is_told_to_sign_in_and_exact_is_asked_once(waiting, forks, step, monkeypatch):
     kill_at(forks, step)
+    monkeypatch.setattr(token_provider, "MAX_WAIT", 0)
+    with pytest.raises(ExactTransportError, match="Try again later"):
+        ExactOnlineHook().get_me()
+    # By now no holder can be alive any more.
+    refused = json.loads(variables.read(LEASE_KEY))["refused"]
+    assert refused["pending_until"] == pytest.approx(waiting.now() + HOLDER_SECONDS, abs=120)
+    change_lease(refused=refused | {"pending_until": time.time()})
     for _ in range(3):
         with pytest.raises(ExactTokenError, match="used before.*exact-online login --conn-id exact_online_default"):
             ExactOnlineHook().get_me()

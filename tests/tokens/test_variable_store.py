@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
-from airflow_provider_exact.client.auth.token import App, Token
+from airflow_provider_exact.client.auth.token import App, Token, fingerprint
+from airflow_provider_exact.client.errors import ExactTokenError
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.tokens.token_store import VariableTokenStore
+from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens.token_store import HOLDER_SECONDS, VariableTokenStore, lease_key
 
 KEY = "exact_online_token__x"
 SITE = Site.of("nl")
@@ -23,8 +26,9 @@ def kept_by(now, seed=None, *, secret="secret"):
     return VariableTokenStore(KEY, App("id", secret), SITE, seed=seed and Token.to_begin_with(seed), clock=lambda: now)
 
 
-def pair(name, issued_at):
-    return Token(f"access {name}", f"refresh {name}", issued_at, issued_at + 600)
+def pair(name, issued_at, parent=None):
+    mark = fingerprint(parent.refresh) if parent else ""
+    return Token(f"access {name}", f"refresh {name}", issued_at, issued_at + 600, mark)
 
 
 def test_who_signed_in_is_noted_of_that_sign_in_only(now):
@@ -91,3 +95,105 @@ def test_a_new_refresh_token_wins_over_what_another_client_secret_sealed(now):
     renewed = kept_by(now, "newer", secret="new secret")
     renewed.write(pair("second", now), replacing=renewed.read())
     assert renewed.read() == pair("second", now)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_successors_of_one_refresh_token_the_one_issued_later_stays(now, reverse):
+    store = kept_by(now)
+    old = pair("old", now - 601)
+    store.write(old)
+    earlier, later = pair("earlier", now - 20, old), pair("later", now, old)
+    for successor in sorted([earlier, later], key=lambda token: token.issued_at, reverse=reverse):
+        store.write(successor, replacing=old)
+    assert store.read() == later
+
+
+def test_a_late_successor_does_not_replace_what_followed_its_sibling(now):
+    store = kept_by(now)
+    old = pair("old", now - 1300)
+    store.write(old)
+    sibling = pair("sibling", now - 700, old)
+    following = pair("following", now - 100, sibling)
+    store.write(sibling, replacing=old)
+    store.write(following, replacing=sibling)
+    assert store.write(pair("late", now, old), replacing=old) == following
+    assert store.read() == following
+
+
+def test_a_pair_replaces_a_damaged_content(now):
+    store = kept_by(now)
+    store.write(pair("old", now - 601))
+    old = store.read()
+    variables.write(KEY, "damaged", description="")
+    assert store.write(pair("new", now, old), replacing=old) == pair("new", now, old)
+    assert store.read() == pair("new", now, old)
+
+
+def test_a_pair_is_stored_once_even_if_its_first_write_looked_lost(now, monkeypatch):
+    store = kept_by(now)
+    slept = []
+    store._sleep = slept.append
+    old = pair("old", now - 601)
+    store.write(old)
+    read, answers = variables.read_surely, []
+
+    def lose_one(key, **options):
+        answers.append(key)
+        if key == KEY and answers.count(KEY) == 2:
+            raise variables.VariableReadError("Airflow did not read.")
+        return read(key, **options)
+
+    monkeypatch.setattr(variables, "read_surely", lose_one)
+    new = pair("new", now, old)
+    assert store.write(new, replacing=old) == new
+    assert store.read() == new
+    assert slept == [0.5]
+
+
+def test_a_variable_that_something_hides_is_told_within_half_a_minute(now, monkeypatch):
+    store = kept_by(now)
+    slept = []
+    store._sleep = slept.append
+    monkeypatch.setenv(f"AIRFLOW_VAR_{KEY.upper()}", "hidden")
+    with pytest.raises(variables.VariableWriteError, match="environment variable or secrets backend"):
+        store.write(pair("new", now))
+    assert sum(slept) < 40
+
+
+def test_tokens_that_were_copied_to_another_variable_or_site_cannot_be_read(now):
+    kept_by(now).write(pair("first", now))
+    other_key, other_site = f"{KEY}2", Site.of("be")
+    variables.write(other_key, variables.read(KEY), description="")
+    app = App("id", "secret")
+    for store in (VariableTokenStore(other_key, app, SITE), VariableTokenStore(KEY, app, other_site)):
+        with pytest.raises(ExactTokenError, match="region or Server URL.*sign in again"):
+            store.read()
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"why": 1, "until": "soon"},
+        {"until": None, "why": "x"},
+        {"why": "x"},
+        {"why": "x", "until": 1, "pending_until": []},
+        "refused",
+        7,
+    ],
+)
+def test_a_damaged_note_of_a_refusal_counts_as_none(now, noted):
+    store = kept_by(now)
+    token = pair("first", now)
+    if isinstance(noted, dict):
+        noted = noted | {"asked": store._asked(token)}
+    variables.write(lease_key(KEY), json.dumps({"refused": noted}), description="")
+    assert store.refusal(token) is None
+
+
+def test_how_long_a_holder_may_live_depends_on_whether_one_left_without_releasing(now):
+    store = kept_by(now)
+    assert store.undecided_seconds() == 15
+    variables.write(lease_key(KEY), json.dumps({"abandoned_at": now - 20}), description="")
+    assert store.undecided_seconds() == HOLDER_SECONDS - 20
+    variables.write(lease_key(KEY), json.dumps({"abandoned_at": now + 1e6}), description="")
+    assert store.undecided_seconds() == HOLDER_SECONDS

@@ -292,9 +292,10 @@ def _json(response: Response) -> Any:
 
 def _is_cut(response: Response) -> bool:
     """Whether a response is empty or breaks off inside its JSON, although it is no refusal."""
-    body = response.body.strip()
-    is_whole = bool(body) and not (body.startswith(b"{") and _json(response) is None)
-    return not is_whole and (response.status < 300 or response.status >= 500)
+    if 300 <= response.status < 500:
+        return False
+    # No variable holds the body: frames of a traceback show variables.
+    return not response.body.strip() or (response.body.lstrip().startswith(b"{") and _json(response) is None)
 
 
 def _secure(url: str) -> str:

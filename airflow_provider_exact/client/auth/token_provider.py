@@ -303,9 +303,8 @@ class RefreshingTokenProvider:
             seconds = TOO_EARLY_SECONDS if token.is_alive(now) else REFRESH_AFTER
             skew = self.grants.clock.skew
             return Refusal(str(refused), now + seconds, too_early=True, host=platform.node(), skew=skew)
-        pending_until = self.store.undecided_until(now) if refused.may_be_replaced else 0.0
-        why = f"{refused} {self.advice}"
-        return Refusal(why, max(now, pending_until) + REFUSAL_SECONDS, pending_until=pending_until)
+        pending_until = now + (self.store.undecided_seconds() if refused.may_be_replaced else 0.0)
+        return Refusal(f"{refused} {self.advice}", pending_until + REFUSAL_SECONDS, pending_until=pending_until)
 
     def _obtained(self, obtain: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """

@@ -81,8 +81,8 @@ class TokenStore(Protocol):
         """Extend the lock; called every few seconds."""
         ...
 
-    def undecided_until(self, now: float) -> float:
-        """Return until when another process may still store the successor of a used refresh token."""
+    def undecided_seconds(self) -> float:
+        """Return for how long another process may still store the successor of a used refresh token."""
         ...
 
     def refusal(self, token: Token) -> Refusal | None:
@@ -129,8 +129,8 @@ class MemoryTokenStore:
     def keep_lock(self) -> None:
         """Do nothing: a lock in memory does not expire."""
 
-    def undecided_until(self, now: float) -> float:
-        return now
+    def undecided_seconds(self) -> float:
+        return 0.0
 
     def refusal(self, token: Token) -> Refusal | None:
         return self._refused[1] if self._refused and self._refused[0] == token.refresh else None
