@@ -42,7 +42,8 @@ class ConnectionSettings:
     conn_id: str
     client_id: str
     client_secret: str = field(repr=False)
-    server_url: str | None = None
+    # A person may write a password into it.
+    server_url: str | None = field(default=None, repr=False)
     region: str | None = None
     division: int | str | None = None
     redirect_uri: str | None = None

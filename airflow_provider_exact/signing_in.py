@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -58,10 +58,16 @@ class Division:
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """Who signed in (``None`` at a limit), and the divisions that they granted (empty when those were not listed)."""
+    """
+    Result of a sign-in whose tokens are stored.
 
-    user: str | None
-    divisions: tuple[Division, ...]
+    ``user`` is ``None``, and ``divisions`` is empty, where Exact did not tell; ``problem`` says why and what to do, and
+    is empty at a rate limit.
+    """
+
+    user: str | None = None
+    divisions: tuple[Division, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,8 @@ def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: 
     Exchange a code for tokens, store them, and look up who signed in.
 
     :param sent_back_to: Redirect URI that the code was requested with.
-    :raises ExactTokenError: Exact refused the code, with what to correct.
-    :raises ExactError: the tokens are stored, but what they are good for could not be looked up.
+    :raises ExactTokenError: Exact refused the code, with the correction.
+    :raises ExactError: no tokens are stored. After the tokens are stored, a failure is the result's ``problem``.
     """
     provider = settings.refreshing_provider()
     try:
@@ -122,24 +128,24 @@ def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: 
     try:
         me = client.get_me()
     except ExactRateLimitError:
-        return SignedInUser(None, ())
+        return SignedInUser()
     except ExactError as error:
-        raise ExactError(
-            f"The tokens are stored and tasks can run, but who signed in could not be looked up. {error}",
-            status=error.status,
-        ) from error
+        return SignedInUser(problem=f"Who signed in could not be looked up. {error}")
     user = str(me.get("FullName") or me.get("UserName") or me.get("UserID"))
-    divisions = _granted(client)
-    settings.token_store().note_user(token, user, len(divisions))
-    return SignedInUser(user, divisions)
+    signed_in = _granted(client, SignedInUser(user))
+    settings.token_store().note_user(token, user, len(signed_in.divisions))
+    return signed_in
 
 
-def _granted(client: ExactClient) -> tuple[Division, ...]:
+def _granted(client: ExactClient, signed_in: SignedInUser) -> SignedInUser:
     try:
         rows = client.list_divisions()
-    except ExactError:
-        return ()
-    return tuple(Division(int(row["Code"]), str(row.get("Description") or "")) for row in rows)
+    except ExactRateLimitError:
+        return signed_in
+    except ExactError as error:
+        return replace(signed_in, problem=f"The granted divisions could not be listed. {error}")
+    divisions = tuple(Division(int(row["Code"]), str(row.get("Description") or "")) for row in rows)
+    return replace(signed_in, divisions=divisions)
 
 
 class State(StrEnum):

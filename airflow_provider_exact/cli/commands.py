@@ -16,6 +16,7 @@ from airflow_provider_exact.client.errors import ExactError, ExactRequestError, 
 from airflow_provider_exact.connection import ConnectionSettings
 
 if TYPE_CHECKING:
+    from airflow_provider_exact.client.auth.token import Token
     from airflow_provider_exact.signing_in import RedirectQuery
 
 DAY = 86_400.0
@@ -67,17 +68,38 @@ def login(args: argparse.Namespace) -> None:
     redirect_uri = args.redirect_uri or signing_in.redirect_uri(settings)
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
+    before = _stored(settings)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
-    signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
+    try:
+        signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
+    except KeyboardInterrupt:
+        raise SystemExit(f"exact-online: {_stopped(settings, before)}") from None
     name = f" as {signed_in.user}" if signed_in.user else ""
     tell(f"Signed in{name} for the connection {settings.conn_id!r}.")
     if not signed_in.divisions:
-        tell("The granted divisions could not be listed; set the connection's division by hand.")
+        problem = signed_in.problem or "The granted divisions could not be listed."
+        tell(f"{problem} Set the connection's division by hand.")
         return
     tell("Granted divisions:")
     for division in signed_in.divisions:
         mark = " (the connection's default)" if str(settings.division) == str(division.code) else ""
         tell(f"  {division.code}  {division.name}{mark}")
+
+
+def _stored(settings: ConnectionSettings) -> Token | None:
+    """Return the stored token of a connection; ``None`` for none that can be read."""
+    try:
+        return settings.token_store().read()
+    except ExactError:
+        return None
+
+
+def _stopped(settings: ConnectionSettings, before: Token | None) -> str:
+    """Return a sentence about a sign-in that was stopped after its code was sent to Exact."""
+    after = _stored(settings)
+    if after is not None and after != before:
+        return f"stopped; the tokens are stored, so the connection {settings.conn_id!r} is signed in."
+    return "stopped; the code was sent to Exact and no tokens were stored. Start the sign-in again."
 
 
 def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> RedirectQuery:
@@ -86,7 +108,7 @@ def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> Red
     listener = None
     if not no_browser and Listener.suits(redirect_uri):
         try:
-            listener = Listener(redirect_uri)
+            listener = Listener(redirect_uri, state)
         except OSError:
             tell(f"Something else listens at {redirect_uri}, so the address has to be pasted here.")
     tell(f"Open this address in a browser and sign in:\n\n  {url}\n")
@@ -94,7 +116,7 @@ def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> Red
         webbrowser.open(url)
     if listener is not None:
         tell(f"Waiting for the browser at {redirect_uri} (Ctrl-C ends it) …")
-        return checked(listener.wait(), state)
+        return listener.wait()
     try:
         return checked(query_of(input("Then paste the whole address that the browser ended at: ")), state)
     except EOFError:

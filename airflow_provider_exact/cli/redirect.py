@@ -37,12 +37,14 @@ def checked(query: RedirectQuery, state: str) -> RedirectQuery:
 
 class Listener:
     """
-    Waits on a loopback redirect URI for the browser.
+    Server on a loopback redirect URI, which waits for the browser to come back from Exact.
 
+    :param state: State of the sign-in; any other request is answered and forgotten.
     :raises OSError: something else listens there, Airflow itself for example.
     """
 
-    def __init__(self, redirect_uri: str) -> None:
+    def __init__(self, redirect_uri: str, state: str) -> None:
+        self._state = state
         parts = urlsplit(redirect_uri)
         self._path = parts.path or "/"
         self._query = RedirectQuery()
@@ -67,14 +69,15 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                ours = parts.path == listener._path and bool(parts.query)
+                query = RedirectQuery.of(parts.query)
+                ours = parts.path == listener._path and query.answers(listener._state)
                 title = "Back from Exact Online" if ours else "Nothing here"
                 self.send_response(200 if ours else 404)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.end_headers()
                 self.wfile.write(PAGE.format(title=title).encode())
                 if ours:
-                    listener._query = query_of(self.path)
+                    listener._query = query
                     listener._server.shutdown()
 
             def log_message(self, format: str, *args: object) -> None:

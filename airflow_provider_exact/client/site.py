@@ -126,15 +126,18 @@ class Site:
 def _checked_address(address: str) -> str:
     if "://" not in address:
         address = f"https://{address}"
+    if "@" in address:
+        raise ExactRequestError("Server URL: leave user name and password out of the address.")
     try:
         scheme, host, _ = origin(address)
-    except ValueError as error:
-        raise ExactRequestError(f"Server URL: {address!r} has a port that is not a number.") from error
+    except ValueError:
+        # The error of urllib quotes the address.
+        raise ExactRequestError(
+            "Server URL: the host or the port is malformed. Give an address such as https://start.exactonline.nl."
+        ) from None
     parts = urlsplit(address)
     if scheme not in DEFAULT_PORTS or not host:
         raise ExactRequestError(f"Server URL: {address!r} is not an address such as https://start.exactonline.nl.")
-    if parts.username or parts.password:
-        raise ExactRequestError("Server URL: leave user name and password out of the address.")
     if parts.path or "?" in address or "#" in address:
         raise ExactRequestError(
             f"Server URL: {address!r} must end with the host, without a path, ? or #. Use "

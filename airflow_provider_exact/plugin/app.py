@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
@@ -28,7 +29,12 @@ from airflow_provider_exact.signing_in import RedirectQuery
 log = logging.getLogger(__name__)
 router = APIRouter()
 
+# Entries in Airflow's audit log.
+BEGUN, SIGNED_IN, REFUSED = "exact_online_sign_in", "exact_online_signed_in", "exact_online_sign_in_refused"
 MAY_NOT = "Signing in for a connection needs the right to edit it. Ask whoever manages this Airflow."
+FROM_ELSEWHERE = (
+    "Another web site sent this request, so nothing was done. Open this page in Airflow and press the button here."
+)
 NOT_UNDER_WAY = (
     "This answer belongs to no sign-in that is under way in this browser. It was begun more than {minutes} minutes ago "
     "or in another browser, was finished already, or another one was begun since; or somebody made you follow this "
@@ -62,11 +68,29 @@ def index(user: GetUserDep, connection: str = "") -> Response:
     )
 
 
+def from_this_page(request: Request) -> None:
+    """
+    Refuse a request that another site made a browser send.
+
+    :raises HTTPException: the browser names another site.
+    """
+    site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        # Behind a proxy, the request's own host may be an inner one.
+        own = {urlsplit(base_url()).netloc, request.headers.get("Host", "")}
+        is_ours = sender is None or urlsplit(sender).netloc in own - {""}
+    if not is_ours:
+        raise StarletteHTTPException(403, FROM_ELSEWHERE)
+
+
 @router.post(
     "/sign-in/{connection_id:path}",
     dependencies=[
+        Depends(from_this_page),
         Depends(requires_access_connection(method="PUT")),
-        Depends(action_logging("exact_online_sign_in")),
+        Depends(action_logging(BEGUN)),
     ],
 )
 def sign_in(connection_id: str, user: GetUserDep) -> Response:
@@ -90,8 +114,7 @@ async def callback(request: Request, user: GetUserDep) -> Response:
         return _not_ours(request, NOT_UNDER_WAY.format(minutes=begun.MINUTES), status=400)
     # Waits for Exact and for the lease.
     response = await run_in_threadpool(_finish, sign_in, user, query)
-    if response.status_code == 200:
-        await _note(user, sign_in.conn_id)
+    await _note(user, sign_in.conn_id, SIGNED_IN if response.status_code == 200 else REFUSED)
     begun.forget(response)
     return response
 
@@ -133,7 +156,7 @@ def _settings(conn_id: str) -> ConnectionSettings:
     return settings
 
 
-async def _note(user: BaseUser, conn_id: str) -> None:
+async def _note(user: BaseUser, conn_id: str, event: str) -> None:
     """Write the sign-in into Airflow's audit log, as Airflow's own routes do, but without the request and its code."""
     scope = {
         "type": "http",
@@ -143,7 +166,7 @@ async def _note(user: BaseUser, conn_id: str) -> None:
         "path_params": {"connection_id": conn_id},
     }
     with create_session() as session:
-        await action_logging("exact_online_signed_in")(Request(scope), session, user)
+        await action_logging(event)(Request(scope), session, user)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -156,6 +179,8 @@ def _refused(request: Request, error: Exception) -> Response:
         return _not_ours(request, NOT_KNOWN_HERE.format(base_url=base_url()), status=status)
     if status == 401:
         return message("Not signed in to Airflow", "Your session has ended. Open the page again.", status=status)
+    if status == 403 and isinstance(error, StarletteHTTPException) and error.detail == FROM_ELSEWHERE:
+        return message("Not signed in", FROM_ELSEWHERE, status=status)
     if status == 403:
         return message("You may not sign in for this connection", MAY_NOT, status=status)
     return message("There is nothing here", "The address is wrong, or not for a browser.", status=status)

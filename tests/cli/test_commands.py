@@ -281,3 +281,21 @@ def test_commands_end_with_a_sentence_when_stopped(connected, monkeypatch):
     monkeypatch.setattr("builtins.input", stopped)
     with pytest.raises(SystemExit, match="nothing was changed"):
         commands.login(argparse.Namespace(conn_id=CONN_ID, no_browser=True, redirect_uri=None))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("client.ExactClient.get_me", "the tokens are stored, so the connection .* is signed in"),
+        ("auth.oauth2.Grants.exchange", "no tokens were stored. Start the sign-in again"),
+    ],
+)
+def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, paste, monkeypatch, function, words):
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    paste()
+    monkeypatch.setattr(f"airflow_provider_exact.client.{function}", stop)
+    with pytest.raises(SystemExit, match=words):
+        run("login", "--no-browser")
+    assert bool(variables.read(TOKEN_KEY)) == ("tokens are stored" in words)

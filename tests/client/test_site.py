@@ -48,7 +48,7 @@ def test_a_server_address_overrides_the_region(region, server, base):
         (None, "https://start.exactonline.nl/#top", "without"),
         (None, "start.exactonline.nl/docs/Login.aspx", r"without a path.* Use https://start\.exactonline\.nl\.$"),
         ("nl", "http://127.0.0.1:8180/api/v1/", r"Use http://127\.0\.0\.1:8180\.$"),
-        (None, "https://start.exactonline.nl:port", "not a number"),
+        (None, "https://start.exactonline.nl:port", "port is malformed"),
         (None, "http://127.0.0.1.evil.example", "unencrypted"),
     ],
 )
@@ -57,10 +57,22 @@ def test_an_address_that_is_wrong_or_unsafe_is_refused(region, server, words):
         Site.of(region, server)
 
 
-def test_the_password_of_an_address_is_not_repeated():
-    with pytest.raises(ExactRequestError) as caught:
-        Site.of(None, "https://user:hidden@start.exactonline.nl")
-    assert "hidden" not in str(caught.value)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:hidden@start.exactonline.nl",
+        "user:hidden@start.exactonline.nl",
+        "https://user:hidden@start.exactonline.nl:port",
+        "https://hidden@start.exactonline.nl:99999999",
+        "https://start.exactonline.nl:hidden",
+        "https://[hidden",
+    ],
+)
+def test_what_may_be_a_password_in_an_address_is_not_repeated(address):
+    with pytest.raises(ExactRequestError, match="Server URL: ") as caught:
+        Site.of(None, address)
+    for error in (caught.value, caught.value.__cause__):
+        assert "hidden" not in str(error)
 
 
 def test_addresses_put_the_division_where_exact_wants_it():

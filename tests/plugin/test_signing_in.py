@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -247,8 +249,11 @@ def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they
     # A 403 is not retried: there is nothing to wait for.
     emulator.fault("status", status=403, endpoint="current/Me", times=0)
     answer = ann.come_back(ann.consent(ann.begin(), emulator))
-    assert answer.status_code == 400
-    assert "The tokens are stored and tasks can run" in answer.text
+    assert answer.status_code == 200
+    assert "<title>Signed in" in answer.text
+    assert f"<strong>{CONN_ID}</strong> is signed in. Tasks can use it" in answer.text
+    assert "Who signed in could not be looked up. GET current/Me: forbidden (403)" in html.unescape(answer.text)
+    assert audit() == ["exact_online_sign_in", "exact_online_signed_in"]
     assert json.loads(variables.read(TOKENS))["signed_in"]["user"] == ""
     assert '<span class="badge good">signed in</span>' in ann.get().text
 
@@ -279,13 +284,74 @@ def test_no_get_begins_a_sign_in(ann, put_connection):
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.fixture(autouse=True)
+def empty_audit_log(airflow):
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.query(Log).delete()
+
+
+def audit():
+    """Return the events in Airflow's audit log."""
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return [log.event for log in session.query(Log).order_by(Log.id)]
+
+
+@pytest.mark.parametrize("reason", ["denied", "used code", "wrong secret", "other user"])
+def test_a_refused_sign_in_is_in_the_audit_log(airflow, ann, put_connection, emulator, reason):
+    put_connection(password="wrong" if reason == "wrong secret" else emulator.client_secret)
+    address = ann.consent(ann.begin(), emulator, decision="deny" if reason == "denied" else "allow")
+    if reason == "used code":
+        address = re.sub("code=[^&]*", "code=used", address)
+    visitor = ann
+    if reason == "other user":
+        visitor = airflow.visitor("bob")
+        cookie = ann.browser.cookies["exact_online_sign_in"]
+        visitor.browser.cookies.set("exact_online_sign_in", cookie, domain="127.0.0.1")
+    assert visitor.come_back(address).status_code in (400, 403)
+    assert audit() == ["exact_online_sign_in", "exact_online_sign_in_refused"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "none"}, 303),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://airflow.example.test"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({}, 303),
+    ],
+)
+def test_a_sign_in_begins_on_this_page_only(ann, put_connection, headers, status):
+    put_connection()
+    ann.browser.headers.update(headers)
+    answer = ann.begin()
+    assert answer.status_code == status
+    if status == 403:
+        assert "Another web site sent this request" in answer.text
+        assert "Set-Cookie" not in answer.headers
+        assert audit() == []
+
+
+def test_a_browser_without_fetch_metadata_names_this_page(ann, put_connection):
+    put_connection()
+    ann.browser.headers["Origin"] = ann.url
+    assert ann.begin().status_code == 303
+
+
 def test_the_audit_log_names_user_and_connection_but_no_code(ann, put_connection, emulator):
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
     put_connection()
-    with create_session() as session:
-        session.query(Log).delete()
     address = ann.consent(ann.begin(), emulator)
     assert ann.come_back(address).status_code == 200
     with create_session() as session:

@@ -96,11 +96,14 @@ def fork(child, environment, step, results):
     os._exit(0)
 
 
-def tell(event):
-    print(json.dumps(event), flush=True)
-
-
 def main():
+    # Airflow logs to the standard output of all children: events have a pipe of their own.
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def tell(event):
+        print(json.dumps(event), file=events, flush=True)
+
     find_connection("exact_online_default")
     reading, writing = os.pipe()
     children = {}

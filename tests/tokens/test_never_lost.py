@@ -74,10 +74,8 @@ class Program:
 
     def _read(self):
         for line in self._process.stdout:
-            # Airflow's own log lines may stand between.
-            if line.startswith('{"child"'):
-                event = json.loads(line)
-                self._queue(event["child"]).put(event)
+            event = json.loads(line)
+            self._queue(event["child"]).put(event)
 
     def _queue(self, child):
         with self._guard:
