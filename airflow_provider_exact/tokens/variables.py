@@ -108,7 +108,9 @@ def _asked(key: str) -> str | None:
         from sqlalchemy import select
 
         with create_session() as session:
-            session.execute(select(ServerVariable.id).where(ServerVariable.key == key))
+            found = session.scalar(select(ServerVariable).where(ServerVariable.key == key))
+            # There by now: the database failed in the first read only.
+            return None if found is None else _text(found.get_val())
     return None
 
 

@@ -120,7 +120,11 @@ def main():
                 if ready == reading:
                     tell(wanted)
                 elif "resume" in wanted:
-                    os.kill(children[wanted["resume"]], signal.SIGCONT)
+                    name = wanted["resume"]
+                    try:
+                        os.kill(children[name], signal.SIGCONT)
+                    except ProcessLookupError:
+                        tell({"child": name, "outcome": {"error": "ended while it was stopped", "token_calls": []}})
                 else:
                     name = wanted["child"]
                     children[name] = fork(name, wanted["environment"], wanted.get("step"), writing)

@@ -127,9 +127,17 @@ def test_a_database_that_fails_is_no_reason_to_sign_in(server, monkeypatch):
         raise OperationalError("SELECT", None, Exception("the server closed the connection"))
 
     monkeypatch.setattr(Variable, "get", lambda *_args, **_options: None)
-    monkeypatch.setattr("sqlalchemy.orm.Session.execute", fail)
+    monkeypatch.setattr("sqlalchemy.orm.Session.scalar", fail)
     with pytest.raises(ExactTransportError, match="did not read the Variable"):
         variables.read_surely(KEY, sleep=lambda _: None)
+
+
+def test_a_database_that_recovers_between_two_looks_is_no_reason_to_sign_in(server, monkeypatch):
+    from airflow.models import Variable
+
+    variables.write(KEY, "tokens", description="")
+    monkeypatch.setattr(Variable, "get", lambda *_args, **_options: None)
+    assert variables.read_surely(KEY, pauses=()) == "tokens"
 
 
 def test_a_claim_that_fails_is_tried_again(exact, channel):
