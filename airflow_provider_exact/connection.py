@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from airflow_provider_exact import metrics
 from airflow_provider_exact.client.auth.oauth2 import Grants
@@ -18,7 +19,7 @@ from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.provider_info import get_provider_info
 from airflow_provider_exact.tokens.providers import shared_provider
-from airflow_provider_exact.tokens.token_store import TOKEN_KEY, VariableTokenStore
+from airflow_provider_exact.tokens.token_store import DESCRIPTION, TOKEN_KEY, VariableTokenStore, connections_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 CONN_TYPE = "exact_online"
 CONFIG_SECTION = "exact_online"
 ENVIRONMENT = "AIRFLOW_CONN_"
-# What Airflow's API server calls a connection while it tests one.
-MADE_UP = re.compile(r"[0-9a-zA-Z]{8}")
-# What the form holds of a saved secret. Airflow 3.1.3 tests a connection with it, later versions with the secret.
+# Text in the form for a saved secret. Airflow 3.1.3 tests a connection with this text, later versions with the secret.
 MASKED = "***"
 TEXT_FIELDS = ("region", "redirect_uri", "refresh_token", "access_token", "token_variable")
 
@@ -72,7 +71,7 @@ class ConnectionSettings:
             client_secret=(connection.password or "").strip(),
             server_url=_server_url(connection),
             division=None if division in (None, "") else division,
-            **text,
+            **{name: value for name, value in text.items() if value != MASKED},
         )
 
     @cached_property
@@ -99,8 +98,16 @@ class ConnectionSettings:
 
     @property
     def token_key(self) -> str:
-        """The key of the Variable that keeps this connection's tokens."""
-        return self.token_variable or f"{TOKEN_KEY}{self.conn_id}"
+        """
+        Key of the Variable that keeps the tokens: connections with one app on one site share a sign-in.
+
+        :raises ExactRequestError: region or Server URL is wrong.
+        """
+        if self.token_variable:
+            return self.token_variable
+        # Some people paste the braces of Exact's ids.
+        names = (urlsplit(self.site.base_url).netloc, self.client_id.strip("{}").lower())
+        return TOKEN_KEY + "__".join(re.sub(r"[^\w.-]", "_", name, flags=re.ASCII) for name in names)[:200]
 
     @property
     def advice(self) -> str:
@@ -126,7 +133,9 @@ class ConnectionSettings:
 
     def token_store(self, *, sleep: Callable[[float], None] = time.sleep) -> VariableTokenStore:
         """Return where the connection's tokens are kept."""
-        return VariableTokenStore(self.token_key, self.app, self.site, seed=self._seed, sleep=sleep)
+        return VariableTokenStore(
+            self.token_key, self.app, self.site, seed=self._seed, conn_id=self.conn_id, sleep=sleep
+        )
 
     def token_provider(self) -> TokenProvider:
         """Return the store that calls of this connection take their tokens from."""
@@ -140,6 +149,7 @@ class ConnectionSettings:
             self.token_key,
             self.grants(),
             seed=self._seed,
+            conn_id=self.conn_id,
             advice=self.advice,
             on_refresh=partial(metrics.counter(self.conn_id), "refreshes", 1),
         )
@@ -208,7 +218,7 @@ def known_ids() -> list[str]:
 
 def stored_ids() -> set[str]:
     """
-    Return ids of connections of this type in Airflow's database, and those that tokens are kept for.
+    Return ids of connections of this type in Airflow's database, and ids that token Variables list.
 
     Only for the API server and the command line.
     """
@@ -220,28 +230,10 @@ def stored_ids() -> set[str]:
     with create_session() as session:
         of_our_type = select(StoredConnection.conn_id).where(StoredConnection.conn_type == CONN_TYPE)
         ids = {str(conn_id) for conn_id in session.scalars(of_our_type)}
-        token_keys = session.scalars(select(StoredVariable.key).where(StoredVariable.key.startswith(TOKEN_KEY)))
-        return ids | {str(key).removeprefix(TOKEN_KEY) for key in token_keys}
-
-
-def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
-    """
-    Return the saved connection with the same app on the same site, whose tokens can stand in for these settings.
-
-    The form's Test button tries its content under a made-up id, for which nobody has ever signed in.
-    """
-    stored = stored_ids()
-    for saved in known_connections():
-        # While the test runs, the made-up id is in the environment as well.
-        if MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored:
-            continue
-        try:
-            same = saved.client_id == settings.client_id and saved.site == settings.site
-        except ExactRequestError:
-            continue
-        if same and settings.refresh_token in (None, "", MASKED, saved.refresh_token):
-            return saved
-    return None
+        is_ours = StoredVariable.key.startswith(TOKEN_KEY) | (StoredVariable.description == DESCRIPTION)
+        for variable in session.scalars(select(StoredVariable).where(is_ours)):
+            ids.update(connections_of(cast("str | None", variable.val)))
+        return ids
 
 
 def find_connection(conn_id: str) -> ConnectionSettings | None:

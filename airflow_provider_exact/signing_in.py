@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from airflow_provider_exact.client.auth.oauth2 import TokenRefusedError
-from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, AuthorizationCode
+from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, AuthorizationCode, Token
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactRequestError, ExactTokenError
 from airflow_provider_exact.connection import CONFIG_SECTION
+from airflow_provider_exact.tokens.token_store import SignedIn, VariableTokenStore
 
 if TYPE_CHECKING:
     from airflow_provider_exact.connection import ConnectionSettings
@@ -133,7 +134,8 @@ def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: 
         return SignedInUser(problem=f"Who signed in could not be looked up. {error}")
     user = str(me.get("FullName") or me.get("UserName") or me.get("UserID"))
     signed_in = _granted(client, SignedInUser(user))
-    settings.token_store().note_user(token, user, len(signed_in.divisions))
+    user_id = str(me.get("UserID") or "")
+    settings.token_store().note_user(token, user, len(signed_in.divisions), user_id=user_id)
     return signed_in
 
 
@@ -161,13 +163,14 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Status:
     """
-    What is known of a connection's sign-in without asking Exact; moments are seconds since the epoch.
+    State of a connection's sign-in, as far as Airflow knows; moments are seconds since the epoch.
 
-    ``expires_at`` is when the refresh token dies if nothing uses it; ``problem`` says why a person is needed.
+    ``expires_at`` is the end of an unused refresh token; ``problem`` says why a person is needed.
     """
 
     state: State
     user: str | None = None
+    user_id: str = ""
     issued_at: float | None = None
     expires_at: float | None = None
     refreshing_until: float | None = None
@@ -189,21 +192,98 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
         token = store.read()
     except ExactTokenError as error:
         return Status(State.NEEDED, problem=str(error))
-    refusal = store.refusal(token) if token else None
-    problem = refusal.why if refusal and not refusal.too_early else None
+    problem = _refused(store, token) if token else None
     if token is None or (not token.access and not token.issued_at):
         if problem:
             return Status(State.NEEDED, problem=problem)
         waiting = "A refresh token waits in the connection; the first task that runs will use it." if token else None
         return Status(State.NEVER, problem=waiting)
     kept = store.kept()
-    user = kept.signed_in.user if kept and kept.signed_in else None
+    signed_in = kept.signed_in if kept and kept.signed_in else SignedIn("", 0, 0.0)
     expires_at = token.issued_at + REFRESH_TOKEN_SECONDS
-    notes = store.lease.notes()
-    until = float(notes.get("until", 0)) if notes.get("owner") else 0.0
     if problem is None and now >= expires_at:
         problem = "The refresh token has expired after 30 days without use."
     # A token from the future was issued a moment ago, and the clock of this machine is behind Exact's.
     alive = State.SIGNED_IN if token.is_fresh(max(now, token.issued_at)) else State.DUE
     state = State.NEEDED if problem else alive
-    return Status(state, user, token.issued_at, expires_at, until if until > now else None, problem)
+    refreshing_until = store.lease.held_until()
+    return Status(state, signed_in.user, signed_in.user_id, token.issued_at, expires_at, refreshing_until, problem)
+
+
+def _refused(store: VariableTokenStore, token: Token) -> str | None:
+    """Return the reason of a noted refusal of the token that a person must know; ``None`` without one."""
+    refusal = store.refusal(token)
+    if refusal is not None and not refusal.too_early:
+        return refusal.why
+    refusal = store.access_refusal(token)
+    if refusal is None:
+        return None
+    at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(refusal.until))
+    return f"Exact refused the access token at {at}. {refusal.why}"
+
+
+@dataclass(frozen=True)
+class SharedSignIn:
+    """
+    Sign-in of one or more connections with the same app on the same site.
+
+    ``error`` says why the connections can't be used; ``status`` is then ``None``.
+    """
+
+    connections: tuple[ConnectionSettings, ...]
+    status: Status | None = None
+    error: str = ""
+
+    @property
+    def names(self) -> str:
+        """Ids of the connections."""
+        return ", ".join(settings.conn_id for settings in self.connections)
+
+    @property
+    def divisions(self) -> str:
+        """Default divisions of the connections."""
+        found = dict.fromkeys(str(settings.division) for settings in self.connections if settings.division)
+        return ", ".join(found)
+
+
+def shared_sign_ins(connections: Iterable[ConnectionSettings], *, now: float | None = None) -> list[SharedSignIn]:
+    """Return the sign-ins of connections, in the order of their first connections; reads Variables only."""
+    statuses: dict[tuple[object, ...], Status] = {}
+    found: dict[tuple[object, ...], SharedSignIn] = {}
+    for settings in connections:
+        try:
+            known: tuple[object, ...] = (
+                settings.token_key,
+                settings.app,
+                settings.refresh_token,
+                settings.access_token,
+            )
+            if known not in statuses:
+                statuses[known] = status(settings, now=now)
+            sign_in = SharedSignIn((settings,), statuses[known])
+        except ExactError as error:
+            sign_in = SharedSignIn((settings,), error=str(error))
+        is_shared = sign_in.status is not None and not settings.access_token
+        identity = (settings.token_key, settings.app, sign_in.status) if is_shared else (settings.conn_id,)
+        if (first := found.get(identity)) is not None:
+            sign_in = replace(first, connections=(*first.connections, settings))
+        found[identity] = sign_in
+    return list(found.values())
+
+
+def clashes(sign_ins: Iterable[SharedSignIn]) -> list[str]:
+    """Return a warning for each pair of sign-ins of one app by the same user: either ends the other at Exact."""
+    owners: dict[tuple[str, str, str], SharedSignIn] = {}
+    warnings = []
+    for sign_in in sign_ins:
+        if sign_in.status is None or not sign_in.status.user_id:
+            continue
+        lead = sign_in.connections[0]
+        first = owners.setdefault((lead.site.base_url, lead.client_id, sign_in.status.user_id), sign_in)
+        if first is not sign_in:
+            warnings.append(
+                f"{first.names} and {sign_in.names} are two sign-ins of the same app by {sign_in.status.user}: Exact "
+                "ends each at the other's next sign-in. Leave the field token_variable empty, so that the connections "
+                "share one sign-in, or sign in as another user."
+            )
+    return warnings

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_exact.client.auth.token import Token
-from airflow_provider_exact.connection import ConnectionSettings
+from airflow_provider_exact.connection import ConnectionSettings, find_connection
+from airflow_provider_exact.tokens import variables
 from airflow_provider_exact.tokens.token_store import Seal
 
 SEALED = ("access_token", "refresh_token")
@@ -35,3 +36,20 @@ def opened(settings: ConnectionSettings, text: str) -> dict[str, Any]:
     content = json.loads(text)
     token = seal(settings).open(SimpleNamespace(**{"parent": "", **content}))
     return content | dict(zip(SEALED, (token.access, token.refresh), strict=True))
+
+
+def token_key(conn_id: str = "exact_online_default") -> str:
+    """Return the key of a connection's token Variable."""
+    settings = find_connection(conn_id)
+    assert settings is not None
+    return settings.token_key
+
+
+def stored(conn_id: str = "exact_online_default") -> str | None:
+    """Return the content of a connection's token Variable."""
+    return variables.read(token_key(conn_id))
+
+
+def store(text: str, conn_id: str = "exact_online_default") -> None:
+    """Replace the content of a connection's token Variable."""
+    variables.write(token_key(conn_id), text, description="")

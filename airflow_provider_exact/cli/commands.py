@@ -17,7 +17,7 @@ from airflow_provider_exact.connection import ConnectionSettings
 
 if TYPE_CHECKING:
     from airflow_provider_exact.client.auth.token import Token
-    from airflow_provider_exact.signing_in import RedirectQuery
+    from airflow_provider_exact.signing_in import RedirectQuery, SharedSignIn
 
 DAY = 86_400.0
 
@@ -130,29 +130,37 @@ def status(args: argparse.Namespace) -> None:
     """Show how connections stand."""
     from airflow.cli.simple_table import AirflowConsole
 
+    from airflow_provider_exact import signing_in
     from airflow_provider_exact.connection import known_connections
 
-    chosen = [settings_of(args.conn_id)] if args.conn_id else known_connections()
-    if not chosen:
+    connections = {settings.conn_id: settings for settings in known_connections()}
+    if args.conn_id:
+        connections.setdefault(args.conn_id, settings_of(args.conn_id))
+    if not connections:
         tell("There is no connection of type exact_online yet. Add one under Admin, Connections.")
         return
     now = time.time()
-    AirflowConsole().print_as(data=[_row(settings, now) for settings in chosen], output=args.output)
-    for settings in chosen:
-        if warning := _warning(settings, now):
+    sign_ins = signing_in.shared_sign_ins(connections.values(), now=now)
+    clashes = signing_in.clashes(sign_ins)
+    if args.conn_id:
+        sign_ins = [each for each in sign_ins if any(known.conn_id == args.conn_id for known in each.connections)]
+    AirflowConsole().print_as(data=[_row(sign_in, now) for sign_in in sign_ins], output=args.output)
+    for warning in (*(_warning(sign_in, now) for sign_in in sign_ins), *clashes):
+        if warning:
             tell(warning, file=sys.stderr)
 
 
-def _row(settings: ConnectionSettings, now: float) -> dict[str, Any]:
-    from airflow_provider_exact import signing_in
-
-    row = {"conn_id": settings.conn_id, "site": "", "state": "", "user": "", "division": str(settings.division or "")}
-    row |= {"token_age": "", "refresh_token_until": "", "lease": "free", "calls_left": _calls_left(settings, now)}
+def _row(sign_in: SharedSignIn, now: float) -> dict[str, Any]:
+    row = {"conn_id": sign_in.names, "site": "", "state": "", "user": "", "division": sign_in.divisions}
+    calls_left = "; ".join(filter(None, (_calls_left(settings, now) for settings in sign_in.connections)))
+    row |= {"token_age": "", "refresh_token_until": "", "lease": "free", "calls_left": calls_left}
     try:
-        row["site"] = settings.site.base_url
-        found = signing_in.status(settings, now=now)
+        row["site"] = sign_in.connections[0].site.base_url
     except ExactError as error:
         return row | {"state": str(error)}
+    found = sign_in.status
+    if found is None:
+        return row | {"state": sign_in.error}
     row |= {"state": found.state.value, "user": found.user or ""}
     if found.issued_at is not None and found.expires_at is not None:
         row["token_age"] = f"{max(now - found.issued_at, 0.0):.0f} s"
@@ -168,18 +176,15 @@ def _calls_left(settings: ConnectionSettings, now: float) -> str:
     return "; ".join(f"{division}: {text}" for division, text in known_limits.texts(settings.conn_id, now).items())
 
 
-def _warning(settings: ConnectionSettings, now: float) -> str | None:
-    from airflow_provider_exact import signing_in
-
-    try:
-        found = signing_in.status(settings, now=now)
-    except ExactError:
+def _warning(sign_in: SharedSignIn, now: float) -> str | None:
+    found = sign_in.status
+    if found is None:
         return None
     if found.problem:
-        return f"{settings.conn_id}: {found.problem}"
+        return f"{sign_in.names}: {found.problem}"
     if found.expires_soon(now) and found.expires_at is not None:
         days = max(0, int((found.expires_at - now) // DAY))
-        return f"{settings.conn_id}: unused for long; its refresh token dies in {days} days. Run a task with it."
+        return f"{sign_in.names}: unused for long; its refresh token dies in {days} days. Run a task with it."
     return None
 
 

@@ -123,6 +123,21 @@ def said(response: Response) -> str:
     return " ".join(str(text).split())[:500]
 
 
+def _missing_scope(response: Response) -> str:
+    """Return the cause and the next step of a refusal for a missing scope; empty for any other refusal."""
+    # Either in Exact's JSON error or as plain text.
+    text = said(response) or response.body.decode("utf-8", "replace")
+    found = re.search(r"Application Scope Violated.{0,60}?'([\w .-]{1,80})'", text, re.DOTALL)
+    if found is None:
+        return ""
+    scope = found[1]
+    area = " → ".join(part.capitalize() for part in re.split(r"[ .]+", scope))
+    return (
+        f"the app registration lacks the scope {scope!r}. In Exact's App Center, open the app, set the area {area} to "
+        "Manage, and sign in again; Exact may have to approve the change first"
+    )
+
+
 def checked(response: Response, request: Request) -> Response:
     """Return a successful answer; raise any other as the exception that says what to do."""
     if 200 <= response.status < 300:
@@ -137,7 +152,7 @@ def refusal(response: Response, request: Request) -> ExactError:
     quote = f' Exact Online says: "{words}"' if words else ""
     if status == 403:
         reason = response.headers.get("Reason", "").partition(":")[0].strip()
-        why = REASONS.get(reason) or (f"reason {reason}" if reason else "")
+        why = _missing_scope(response) or REASONS.get(reason) or (f"reason {reason}" if reason else "")
         hint = why or (
             "the signed-in user lacks the right, the licence lacks the module, the app registration lacks the scope, "
             "or the record to change is not there. The function users/UserHasRights tells what the user may do"

@@ -347,7 +347,7 @@ async def run_async(
                         on_wait(seconds)
                     answer = await sleep(seconds)  # type: ignore[func-returns-value]
                 case GiveUp(token, error):
-                    answer = tokens.give_up(token, error)  # type: ignore[func-returns-value]
+                    answer = await in_thread(tokens.give_up, token, error)
                 case NeedToken(refused, refused_at):
                     if turns is not None and not has_turn:
                         has_turn = await turns.acquire()

@@ -343,28 +343,41 @@ class ExactOnlineHook(BaseHook):
             return False, str(error)
 
     def _tested(self) -> tuple[bool, str]:
-        from airflow_provider_exact.connection import saved_as
+        from airflow_provider_exact.connection import MASKED
         from airflow_provider_exact.tokens import variables
 
         settings, client = self.settings, self.get_conn()
-        if not settings.access_token and settings.token_store().kept() is None:
+        complete = f"The connection is complete, for {settings.site.base_url}"
+        if not settings.access_token and settings.client_secret == MASKED:
+            return True, (
+                f"{complete}. Exact Online was not called: this version of Airflow tests a form without the saved "
+                "client secret. The page Admin, Exact Online tells whether somebody is signed in."
+            )
+        if not settings.access_token and not self._has_sign_in():
             if not variables.can_write():
                 return True, (
-                    f"The connection is complete, for {settings.site.base_url}. Exact Online was not called: this "
-                    "test runs where Airflow keeps no tokens. The Test button tells whether somebody is signed in."
+                    f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "
+                    "button tells whether somebody is signed in."
                 )
-            saved = saved_as(settings) if variables.is_server() else settings
-            if saved is None:
-                return False, (
-                    f"The connection is complete, for {settings.site.base_url}, but nobody has signed in for it yet. "
-                    "Save it, then sign in on the page Admin, Exact Online."
-                )
-            client.tokens = saved.token_provider()
+            # The same for a wrong secret and for no sign-in: a person may test connections without the right to read.
+            return False, (
+                f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the connection, "
+                "and sign in on the page Admin, Exact Online."
+            )
         me = client.get_me()
         division = (
             f"default division {client.division}" if client.division else "no default division, so tasks name theirs"
         )
         return True, f"Signed in to {settings.site.base_url} as {me.get('FullName') or me.get('UserName')}; {division}."
+
+    def _has_sign_in(self) -> bool:
+        """Whether tokens are stored for the app, and the client secret opens them."""
+        from airflow_provider_exact.client.errors import ExactTokenError
+
+        try:
+            return self.settings.token_store().kept() is not None
+        except ExactTokenError:
+            return False
 
 
 async def _in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

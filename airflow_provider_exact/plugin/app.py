@@ -53,17 +53,14 @@ NOT_KNOWN_HERE = (
 @router.get("/")
 def index(user: GetUserDep, connection: str = "") -> Response:
     """Show how connections stand; ``connection`` is one that can't be listed."""
-    shown = rows.rows_for(user)
     sought = connection.strip()
-    if sought and all(row.conn_id != sought for row in shown):
-        found = rows.row_for(user, sought)
-        shown = [found, *shown] if found else shown
+    table = rows.table_for(user, sought)
     return page(
         "connections",
-        leads_to=[row.origin for row in shown if row.button],
-        rows=shown,
+        leads_to=[row.origin for row in table.rows if row.button],
+        table=table,
         sought=sought,
-        found=any(row.conn_id == sought for row in shown),
+        found=any(row.has(sought) for row in table.rows),
         redirect_uri=begun.usual_redirect_uri(),
     )
 

@@ -1,11 +1,10 @@
-"""What the page says of each connection."""
+"""Rows of the page: sign-ins with their connections."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from airflow_provider_exact.client.errors import ExactError
 from airflow_provider_exact.client.site import REGIONS, Site, origin
 from airflow_provider_exact.connection import ConnectionSettings, find_connection, known_ids
 from airflow_provider_exact.plugin import access, begun
-from airflow_provider_exact.signing_in import State, Status
+from airflow_provider_exact.signing_in import SharedSignIn, State, Status
 
 log = logging.getLogger(__name__)
 
@@ -33,75 +32,103 @@ TONES = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """
-    A connection as the page shows it.
-
-    ``limits`` are lines about what is left of Exact's limits. ``error`` says why the connection can't be used or signed
-    in, and is then all that is told of its state.
-    """
+class Shown:
+    """Connection in a row; ``limits`` are lines about the calls that are left."""
 
     conn_id: str
+    division: str = ""
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    Sign-in on the page, with the connections that share it.
+
+    ``button_for`` is the connection that the button signs in for. ``error`` says why the connections can't be used or
+    signed in for; no other state is known then.
+    """
+
+    connections: tuple[Shown, ...]
     site: str = ""
     origin: str = ""
-    division: str = ""
     label: str = ""
     tone: str = "bad"
     why: str = ""
     button: str = ""
+    button_for: str = ""
     days_left: int | None = None
     until: str = ""
     expires_soon: bool = False
-    limits: tuple[str, ...] = ()
     error: str = ""
 
-
-def rows_for(user: BaseUser) -> list[Row]:
-    """Return a row for each connection that this user of Airflow may see."""
-    return list(_rows(user, known_ids()))
-
-
-def row_for(user: BaseUser, conn_id: str) -> Row | None:
-    """Return the row of a connection that can't be listed; ``None`` when there is none that the user may see."""
-    return next(_rows(user, [conn_id]), None)
+    def has(self, conn_id: str) -> bool:
+        """Whether a connection is in the row."""
+        return any(shown.conn_id == conn_id for shown in self.connections)
 
 
-def _rows(user: BaseUser, conn_ids: list[str]) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Table:
+    """Rows of the page, and warnings about several of them."""
+
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def table_for(user: BaseUser, sought: str = "") -> Table:
+    """
+    Return a row for each sign-in of connections that this user of Airflow may see.
+
+    :param sought: Connection that can't be listed.
+    """
+    conn_ids = known_ids()
+    if sought and sought not in conn_ids:
+        conn_ids = [sought, *conn_ids]
+    wrong: list[Row] = []
+    found: list[ConnectionSettings] = []
     for conn_id in conn_ids:
         if not access.may_see(user, conn_id):
             continue
         try:
             settings = find_connection(conn_id)
         except ExactError as error:
-            yield Row(conn_id, error=str(error))
-            continue
+            wrong.append(Row((Shown(conn_id),), error=str(error)))
         except Exception as error:
-            # Somebody else's secrets backend or a damaged connection: the others are shown all the same.
+            # Another team's secrets backend or a damaged connection: the others are shown all the same.
             log.exception("The connection %r could not be read", conn_id)
-            yield Row(conn_id, error=f"Airflow could not read this connection ({type(error).__name__}).")
-            continue
-        if settings is not None:
-            yield _row(settings, may_change=access.may_change(user, conn_id))
-
-
-def _row(settings: ConnectionSettings, *, may_change: bool) -> Row:
+            text = f"Airflow could not read this connection ({type(error).__name__})."
+            wrong.append(Row((Shown(conn_id),), error=text))
+        else:
+            found += [settings] if settings is not None else []
     now = time.time()
-    row = Row(settings.conn_id, division=str(settings.division or ""), limits=_limits(settings, now))
+    sign_ins = signing_in.shared_sign_ins(found, now=now)
+    rows = [_row(sign_in, user, now) for sign_in in sign_ins]
+    return Table((*rows, *wrong), tuple(signing_in.clashes(sign_ins)))
+
+
+def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
+    lead = sign_in.connections[0]
+    row = Row(tuple(_shown(settings, now) for settings in sign_in.connections))
     try:
-        row = replace(row, site=_described(settings.site), origin=_origin(settings.site))
-        found = signing_in.status(settings, now=now)
-        if not settings.access_token:
-            begun.authorize_url(settings, "")
+        row = replace(row, site=_described(lead.site), origin=_origin(lead.site))
+        if sign_in.status is not None and not lead.access_token:
+            begun.authorize_url(lead, "")
     except ExactError as error:
         return replace(row, error=str(error))
+    found = sign_in.status
+    if found is None:
+        return replace(row, error=sign_in.error)
+    changeable = next((each for each in sign_in.connections if access.may_change(user, each.conn_id)), None)
+    why = _why(found) if changeable else f"{_why(found)} Signing in needs the right to edit this connection.".strip()
     row = replace(
         row,
         label=f"signed in as {found.user}" if found.state is State.SIGNED_IN and found.user else found.state.value,
         tone=TONES[found.state],
-        why=_why(found) if may_change else f"{_why(found)} Signing in needs the right to edit this connection.".strip(),
+        why=why,
     )
-    if may_change and found.state is not State.READY_TOKEN:
-        row = replace(row, button="Sign in" if found.state is State.NEVER else "Sign in again")
+    if changeable is not None and found.state is not State.READY_TOKEN:
+        button = "Sign in" if found.state is State.NEVER else "Sign in again"
+        row = replace(row, button=button, button_for=changeable.conn_id)
     if found.expires_at is None or found.state is State.NEEDED:
         return row
     return replace(
@@ -110,6 +137,10 @@ def _row(settings: ConnectionSettings, *, may_change: bool) -> Row:
         until=time.strftime("%Y-%m-%d", time.gmtime(found.expires_at)),
         expires_soon=found.expires_soon(now),
     )
+
+
+def _shown(settings: ConnectionSettings, now: float) -> Shown:
+    return Shown(settings.conn_id, str(settings.division or ""), _limits(settings, now))
 
 
 def _limits(settings: ConnectionSettings, now: float) -> tuple[str, ...]:

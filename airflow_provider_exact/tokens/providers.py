@@ -15,12 +15,19 @@ _guard = threading.Lock()
 
 
 def shared_provider(
-    key: str, grants: Grants, *, seed: Token | None, advice: str, on_refresh: Callable[[], None] = lambda: None
+    key: str,
+    grants: Grants,
+    *,
+    seed: Token | None,
+    conn_id: str,
+    advice: str,
+    on_refresh: Callable[[], None] = lambda: None,
 ) -> RefreshingTokenProvider:
     """
     Return the provider of this process for the tokens in the Variable ``key``.
 
     :param seed: The connection's own ``refresh_token``, if any.
+    :param conn_id: Id of the connection.
     :param advice: How a person signs in.
     :param on_refresh: Called after each refresh.
     """
@@ -34,7 +41,7 @@ def shared_provider(
     with _guard:
         if identity not in _providers:
             _providers[identity] = RefreshingTokenProvider(
-                VariableTokenStore(key, grants.app, grants.site, seed=seed),
+                VariableTokenStore(key, grants.app, grants.site, seed=seed, conn_id=conn_id),
                 grants,
                 advice=advice,
                 on_refresh=on_refresh,

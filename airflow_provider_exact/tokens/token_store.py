@@ -61,28 +61,31 @@ def mask(token: Token) -> None:
 @dataclass(frozen=True)
 class SignedIn:
     """
-    Who signed in, how many divisions they granted, and when (``at``, seconds since the epoch).
+    User of a sign-in, number of granted divisions, and time of the sign-in in seconds since the epoch.
 
-    ``user`` is empty until Exact has said who it is.
+    ``user`` (full name) and ``user_id`` are empty until ``Me`` is read.
     """
 
     user: str
     divisions: int
     at: float
+    user_id: str = ""
 
 
 @dataclass(frozen=True)
 class Kept:
     """
-    What a token Variable holds.
+    Content of a token Variable.
 
     ``began_with`` marks the connection's refresh token that the chain began with, ``earlier`` those of chains before.
+    ``connections`` are the ids of connections that stored a pair.
     """
 
     token: Token
     began_with: str | None = None
     signed_in: SignedIn | None = None
     earlier: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
 
 
 class Seal:
@@ -132,15 +135,24 @@ class _Stored(msgspec.Struct):
     began_with: str | None = None
     signed_in: SignedIn | None = None
     earlier: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, kept: Kept, seal: Seal) -> _Stored:
         token = kept.token
-        moments = (token.issued_at, token.expires_at)
-        return cls(*seal.close(token), *moments, token.parent, kept.began_with, kept.signed_in, kept.earlier)
+        return cls(
+            *seal.close(token),
+            token.issued_at,
+            token.expires_at,
+            token.parent,
+            kept.began_with,
+            kept.signed_in,
+            kept.earlier,
+            kept.connections,
+        )
 
     def to_kept(self, seal: Seal) -> Kept:
-        return Kept(seal.open(self), self.began_with, self.signed_in, self.earlier)
+        return Kept(seal.open(self), self.began_with, self.signed_in, self.earlier, self.connections)
 
 
 class VariableTokenStore:
@@ -151,6 +163,7 @@ class VariableTokenStore:
     :param app: App registration; a client secret that differs from the stored one can't read the tokens.
     :param site: Site that the tokens belong to.
     :param seed: The connection's own ``refresh_token``. A person put it there, so a new one replaces the stored token.
+    :param conn_id: Id of the connection; the Variable lists the connections that stored a pair.
     """
 
     def __init__(
@@ -160,6 +173,7 @@ class VariableTokenStore:
         site: Site,
         *,
         seed: Token | None = None,
+        conn_id: str = "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -169,6 +183,7 @@ class VariableTokenStore:
         self._app = app
         self._seed = seed
         self._mark = fingerprint(seed.refresh) if seed else None
+        self._conn_id = conn_id
         self._clock = clock
         self._sleep = sleep
 
@@ -236,16 +251,19 @@ class VariableTokenStore:
             present = None
         if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
             return present.token
-        if replacing is None:
-            return Kept(token, self._mark, SignedIn("", 0, self._clock()), self._earlier(stored))
-        if stored is None or (replacing == self._seed and self._begins_after(stored)):
-            return Kept(token, self._mark, earlier=self._earlier(stored))
+        if replacing is None or stored is None or (replacing == self._seed and self._begins_after(stored)):
+            signed_in = SignedIn("", 0, self._clock()) if replacing is None else None
+            connections = self._connections(() if stored is None else stored.connections)
+            return Kept(token, self._mark, signed_in, self._earlier(stored), connections)
         if present is None:
             log.warning("The Variable %r was stored by a connection with another client secret, and stays", self.key)
             return token
         if present.token.refresh == replacing.refresh or token.supersedes(present.token):
-            return replace(present, token=token)
+            return replace(present, token=token, connections=self._connections(present.connections))
         return present.token
+
+    def _connections(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({*known, self._conn_id} - {""}))
 
     def _is_timely(self, looked_at: float) -> Callable[[], bool]:
         return lambda: self._clock() - looked_at <= leases.MAX_LOOK_AGE
@@ -264,14 +282,16 @@ class VariableTokenStore:
         behind = (*stored.earlier, stored.began_with)
         return tuple(mark for mark in dict.fromkeys(behind) if mark and mark != self._mark)[-EARLIER:]
 
-    def note_user(self, token: Token, user: str, divisions: int) -> None:
-        """Remember who signed in, unless another sign-in or a refresh has replaced the token meanwhile."""
+    def note_user(self, token: Token, user: str, divisions: int, *, user_id: str = "") -> None:
+        """Remember the user of a sign-in, unless the token has been replaced meanwhile."""
         try:
             while True:
                 kept, looked_at = self.kept(), self._clock()
                 if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
                     return
-                text = self._sealed(replace(kept, signed_in=replace(kept.signed_in, user=user, divisions=divisions)))
+                signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
+                connections = self._connections(kept.connections)
+                text = self._sealed(replace(kept, signed_in=signed_in, connections=connections))
                 if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
                     return
         except StoreUnavailableError as error:
@@ -325,20 +345,33 @@ class VariableTokenStore:
         return max(leases.DURATION, HOLDER_SECONDS - since_abandoned)
 
     def refusal(self, token: Token) -> Refusal | None:
-        noted = self.lease.notes().get("refused")
-        if not isinstance(noted, dict) or noted.get("asked") != self._asked(token):
+        return self._noted("refused", self._asked(token))
+
+    def note_refusal(self, token: Token, refusal: Refusal) -> None:
+        self._note("refused", self._asked(token), refusal)
+
+    def _noted(self, name: str, asked: str) -> Refusal | None:
+        noted = self.lease.notes().get(name)
+        if not isinstance(noted, dict) or noted.get("asked") != asked:
             return None
         try:
             return msgspec.convert(noted, Refusal)
         except msgspec.ValidationError:
             return None
 
-    def note_refusal(self, token: Token, refusal: Refusal) -> None:
+    def _note(self, name: str, asked: str, refusal: Refusal) -> None:
         try:
-            self.lease.note("refused", {"asked": self._asked(token), **asdict(refusal)})
+            self.lease.note(name, {"asked": asked, **asdict(refusal)})
         except StoreUnavailableError as error:
-            # Exact's refusal is worth more than one call saved.
-            log.warning("Could not note that Exact refused a refresh: %s", error)
+            # Exact's refusal is worth more than a saved call.
+            log.warning("Could not note a refusal by Exact: %s", error)
+
+    def access_refusal(self, token: Token) -> Refusal | None:
+        """Return the noted refusal of an access token; ``until`` is the time of the refusal."""
+        return self._noted("access_refused", fingerprint(token.access)) if token.access else None
+
+    def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
+        self._note("access_refused", fingerprint(token.access), refusal)
 
     def _asked(self, token: Token) -> str:
         return fingerprint(" ".join((token.refresh, self._app.client_id, self._app.client_secret)))
@@ -355,3 +388,12 @@ def _decoded(text: str | None) -> _Stored | None:
     :raises msgspec.DecodeError: it is something else.
     """
     return None if text is None else msgspec.json.decode(text, type=_Stored)
+
+
+def connections_of(text: str | None) -> tuple[str, ...]:
+    """Return the ids of connections that a token Variable lists; empty for damaged content."""
+    try:
+        stored = _decoded(text)
+    except msgspec.DecodeError:
+        return ()
+    return () if stored is None else stored.connections

@@ -16,11 +16,9 @@ import requests
 from airflow_provider_exact.cli import commands
 from airflow_provider_exact.cli.main import parser
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
-from airflow_provider_exact.tokens import variables
-from tests.sealed import opened, settings_of
+from tests.sealed import opened, settings_of, store, stored
 
 CONN_ID = "exact_online_default"
-TOKEN_KEY = f"exact_online_token__{CONN_ID}"
 # Registered with the emulator's app like any other loopback address.
 ELSEWHERE = "http://127.0.0.1:9/callback"
 
@@ -100,15 +98,15 @@ def test_login_catches_the_browser_on_loopback(connected, emulator, monkeypatch,
     monkeypatch.setattr("webbrowser.open", browse)
     run("login", "--redirect-uri", f"http://127.0.0.1:{port}/callback")
     assert "Signed in as Daniel Emmers" in capsys.readouterr().out
-    assert variables.read(TOKEN_KEY)
+    assert stored()
 
 
 def test_a_new_sign_in_wins_over_what_is_stored(connected, paste, emulator):
     paste()
     run("login", "--no-browser")
-    first = opened(settings_of(emulator), variables.read(TOKEN_KEY))
+    first = opened(settings_of(emulator), stored())
     run("login", "--no-browser")
-    second = opened(settings_of(emulator), variables.read(TOKEN_KEY))
+    second = opened(settings_of(emulator), stored())
     assert first["refresh_token"] != second["refresh_token"]
     assert second["signed_in"]["user"] == "Daniel Emmers"
 
@@ -127,7 +125,7 @@ def test_an_address_that_is_not_the_right_one_is_refused(connected, paste, chang
     paste(change)
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
-    assert variables.read(TOKEN_KEY) is None
+    assert stored() is None
 
 
 def test_denied_consent_is_told(connected, paste):
@@ -191,10 +189,10 @@ def status_rows(capsys, *words):
 
 
 def age(days):
-    kept = json.loads(variables.read(TOKEN_KEY))
+    kept = json.loads(stored())
     for moment in ("issued_at", "expires_at"):
         kept[moment] -= days * 86_400
-    variables.write(TOKEN_KEY, json.dumps(kept), description="")
+    store(json.dumps(kept))
 
 
 def test_status_tells_how_a_connection_stands_without_a_call(connected, paste, emulator, capsys):
@@ -240,7 +238,7 @@ def test_no_secret_is_printed(connected, paste, emulator, capsys):
     run("login", "--no-browser")
     run("status")
     out = "".join(capsys.readouterr())
-    kept = opened(settings_of(emulator), variables.read(TOKEN_KEY))
+    kept = opened(settings_of(emulator), stored())
     code = re.search(r"code=([^&]+)", told["address"])[1]
     for secret in (kept["access_token"], kept["refresh_token"], emulator.client_secret, code):
         assert secret not in out
@@ -298,4 +296,4 @@ def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, pas
     monkeypatch.setattr(f"airflow_provider_exact.client.{function}", stop)
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
-    assert bool(variables.read(TOKEN_KEY)) == ("tokens are stored" in words)
+    assert bool(stored()) == ("tokens are stored" in words)

@@ -8,15 +8,20 @@ import json
 import pytest
 
 from airflow_provider_exact.client.errors import ExactRequestError, ExactTokenError, ExactTransportError
-from airflow_provider_exact.connection import ConnectionSettings, known_connections
+from airflow_provider_exact.connection import ConnectionSettings, known_connections, known_ids
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens.token_store import lease_key
+from tests.sealed import sealed, settings_of, stored, token_key
 
 CONN_ID = "exact_online_default"
 
 
 def put_connection(monkeypatch, conn_id=CONN_ID, **fields):
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "exact_online", **fields}))
+
+
+TOKEN = {"access_token": "a", "refresh_token": "r", "issued_at": 0, "expires_at": 0}
 
 
 def app(emulator, **extra):
@@ -37,9 +42,9 @@ def test_a_refresh_token_in_the_connection_is_used_once_and_its_successor_kept_i
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
     assert waiting.statistics()["refreshes"] == 1
-    kept = json.loads(variables.read(f"exact_online_token__{CONN_ID}"))
+    kept = json.loads(stored())
     assert {"access_token", "refresh_token", "issued_at", "expires_at"} <= set(kept)
-    assert json.loads(variables.read(f"exact_online_lease__{CONN_ID}"))["owner"] is None
+    assert json.loads(variables.read(lease_key(token_key())))["owner"] is None
 
 
 def test_a_new_refresh_token_in_the_connection_wins_over_what_is_stored(waiting, monkeypatch):
@@ -139,10 +144,10 @@ def test_the_test_says_who_is_signed_in(connection):
     assert connection.statistics()["total"] == 1
 
 
-# Before and after the saved one in the alphabet.
-@pytest.mark.parametrize("made_up", ["0gtg3jtv", "vgtg3jtv"])
 @pytest.mark.parametrize("shown", ["the saved one", "***", None])
-def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, made_up, shown):
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(
+    waiting, monkeypatch, shown, made_up="vgtg3jtv"
+):
     ExactOnlineHook().get_me()
     if shown == "the saved one":
         shown = ExactOnlineHook().settings.refresh_token
@@ -158,8 +163,45 @@ def test_the_test_of_a_form_that_nobody_signed_in_for_spends_nothing(emulator, s
     put_connection(monkeypatch, "other_app", **(app(emulator) | {"login": "{other}"}))
     ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
     assert not ok
-    assert "nobody has signed in" in words.lower()
+    assert "no sign-in fits its client ID and client secret" in words
     assert emulator.statistics()["total"] == 0
+
+
+def test_the_test_of_a_wrong_secret_tells_no_more_than_one_without_a_sign_in(emulator, server, monkeypatch):
+    wrong = app(emulator) | {"password": "wrong"}
+    put_connection(monkeypatch, "vgtg3jtv", **wrong)
+    before = ExactOnlineHook("vgtg3jtv").test_connection()
+    put_connection(monkeypatch, **app(emulator, refresh_token=emulator.sign_in()["refresh_token"]))
+    emulator.advance(571)
+    assert ExactOnlineHook().get_me()["UserName"] == emulator.user_name
+    calls = emulator.statistics()["total"]
+    assert ExactOnlineHook("vgtg3jtv").test_connection() == before
+    assert before[0] is False
+    # As Airflow 3.1.3 tests a saved connection.
+    put_connection(monkeypatch, "vgtg3jtv", **wrong | {"password": "***"})
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert (ok, "without the saved client secret" in words) == (True, True)
+    assert emulator.statistics()["total"] == calls
+
+
+def test_connections_of_one_app_share_a_sign_in(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    braced = app(waiting, division=waiting.divisions[1]) | {"login": f"{{{waiting.client_id.upper()}}}"}
+    put_connection(monkeypatch, "second", **app(waiting, division=waiting.divisions[1]))
+    put_connection(monkeypatch, "braced", **braced)
+    for conn_id in ("second", "braced"):
+        assert token_key(conn_id) == token_key()
+        assert ExactOnlineHook(conn_id).get_me()["UserName"] == waiting.user_name
+    assert waiting.statistics()["refreshes"] == 1
+    host = waiting.url.removeprefix("http://").replace(":", "_")
+    assert token_key() == f"exact_online_token__{host}__{waiting.client_id}"
+
+
+@pytest.mark.parametrize("changes", [{"login": "another"}, {"extra": {"region": "be"}, "host": ""}])
+def test_another_app_or_site_has_a_sign_in_of_its_own(emulator, monkeypatch, changes):
+    put_connection(monkeypatch, **app(emulator))
+    put_connection(monkeypatch, "second", **app(emulator) | changes)
+    assert token_key("second") != token_key()
 
 
 def test_the_test_of_a_form_that_is_not_saved_leaves_its_refresh_token_to_the_tasks(emulator, server, monkeypatch):
@@ -197,5 +239,9 @@ def test_connections_are_found_in_the_database_the_environment_and_by_their_toke
         session.add(Connection(conn_id="in_database", conn_type="exact_online", host=emulator.url))
         session.add(Connection(conn_id="unrelated", conn_type="http"))
     put_connection(monkeypatch, "in_environment", **app(emulator))
-    variables.write("exact_online_token__gone", "{}", description="")
+    variables.write("exact_online_token__damaged", "{}", description="")
+    variables.write(
+        "exact_online_token__gone", sealed(settings_of(emulator), TOKEN | {"connections": ["gone"]}), description=""
+    )
     assert [settings.conn_id for settings in known_connections()] == ["in_database", "in_environment"]
+    assert "gone" in known_ids()

@@ -138,7 +138,7 @@ def run_all(tasks, seed, folder):
 def main():
     logging.disable(logging.CRITICAL)
     find_connection("exact_online_default")
-    variables.read("exact_online_token__exact_online_default")
+    variables.read("exact_online_token__any")
     # A connection to a database does not outlive a fork.
     settings.engine.dispose()
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from airflow_provider_exact.client.rate_limit import RateLimits, Window
 from airflow_provider_exact.tokens import variables
 from airflow_provider_exact.tokens.token_store import lease_key
 from tests.plugin.conftest import CONN_ID
-from tests.sealed import sealed, settings_of
+from tests.sealed import sealed, settings_of, store
 
 DAY = 86_400
 
@@ -35,7 +35,7 @@ def _keep_token(emulator, conn_id=CONN_ID, *, age, user="Jan <b>Jansen", **lease
     issued_at = time.time() - age
     token = {"access_token": "seeded-access", "refresh_token": "seeded-refresh", "issued_at": issued_at}
     token |= {"expires_at": issued_at + 600, "signed_in": {"user": user, "divisions": 2, "at": issued_at}}
-    settings = settings_of(emulator, conn_id)
+    settings = settings_of(emulator, conn_id, client_id=conn_id)
     variables.write(settings.token_key, sealed(settings, token), description="")
     variables.write(lease_key(settings.token_key), json.dumps(lease), description="")
 
@@ -53,13 +53,10 @@ def rows(answer):
 
 
 def test_each_connection_is_shown_with_its_state_and_a_button(ann, put_connection, emulator, keep_token):
-    put_connection("never")
-    put_connection("fresh")
-    put_connection("due")
-    put_connection("dead")
-    put_connection("soon")
-    put_connection("waiting", extra={"refresh_token": "waiting-refresh"})
-    put_connection("renewing")
+    # Each with an app of its own: connections of one app share a sign-in.
+    for name in ("never", "fresh", "due", "dead", "soon", "renewing"):
+        put_connection(name, login=name)
+    put_connection("waiting", login="waiting", extra={"refresh_token": "waiting-refresh"})
     keep_token("fresh", age=60)
     keep_token("due", age=700)
     keep_token("dead", age=31 * DAY)
@@ -123,11 +120,11 @@ def test_a_connection_that_is_wrong_says_so_in_its_row_only(ann, put_connection,
     put_connection("torn", host="https://start.exactonline.nl", extra={"region": "be"})
     put_connection("nobodys", login="")
     put_connection("elsewhere", extra={"redirect_uri": "https://localhost:9999/elsewhere"})
-    put_connection("spoilt")
-    variables.write("exact_online_token__spoilt", "no JSON", description="")
+    put_connection("spoilt", login="spoilt")
+    store("no JSON", "spoilt")
     put_connection("listed", extra=[1, 2])
     monkeypatch.setenv("AIRFLOW_CONN_DAMAGED", "{no json")
-    put_connection("sound")
+    put_connection("sound", login="sound")
     shown = rows(ann.get())
     # Nobody can tell that the damaged one is ours; Airflow 3.1 finds no connection in one whose extra is a list.
     assert set(shown) - {"listed"} == {"torn", "nobodys", "elsewhere", "spoilt", "sound"}

@@ -16,12 +16,9 @@ from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.plugin import begun
 from airflow_provider_exact.plugin.addresses import CALLBACK, MOUNT
 from airflow_provider_exact.signing_in import CALLBACK_PATH
-from airflow_provider_exact.tokens import variables
 from tests.plugin.conftest import CONN_ID
-from tests.sealed import opened, settings_of
+from tests.sealed import opened, settings_of, store, stored
 from tests.waiting import hold_at_full_minute
-
-TOKENS = f"exact_online_token__{CONN_ID}"
 
 
 def query_of(address):
@@ -78,7 +75,7 @@ def test_a_person_signs_in_and_sees_who_it_is_and_what_was_granted(ann, put_conn
     logged = "\n".join([*logged, *capfd.readouterr()])
     assert "POST /api/oauth2/token" in logged
     assert answer.status_code == 200, answer.text
-    kept = opened(settings_of(emulator), variables.read(TOKENS))
+    kept = opened(settings_of(emulator), stored())
     assert kept["signed_in"]["user"] in answer.text
     assert '<html lang="en" data-used-up>' in answer.text
     assert "2 granted divisions" in answer.text
@@ -98,7 +95,7 @@ def test_a_sign_in_is_finished_once(ann, put_connection, emulator):
     finished = ann.come_back(address)
     assert finished.status_code == 200
     assert {'exact_online_sign_in=""', "Max-Age=0", "Path=/exact-online"} < set(cookie_of(finished))
-    stored = variables.read(TOKENS)
+    stored = stored()
     again = ann.come_back(address)
     assert again.status_code == 400
     assert "belongs to no sign-in that is under way" in again.text
@@ -107,7 +104,7 @@ def test_a_sign_in_is_finished_once(ann, put_connection, emulator):
     used = ann.come_back(address)
     assert used.status_code == 400
     assert "used already" in used.text
-    assert variables.read(TOKENS) == stored
+    assert stored() == stored
 
 
 def test_a_forged_callback_is_refused_and_ends_no_sign_in(ann, put_connection, emulator):
@@ -118,7 +115,7 @@ def test_a_forged_callback_is_refused_and_ends_no_sign_in(ann, put_connection, e
         answer = ann.come_back(forged)
         assert answer.status_code == 400
         assert "belongs to no sign-in that is under way" in answer.text
-    assert variables.read(TOKENS) is None
+    assert stored() is None
     assert ann.come_back(address).status_code == 200
 
 
@@ -130,7 +127,7 @@ def test_a_callback_without_or_with_a_forged_cookie_is_refused(airflow, ann, put
     value = ann.browser.cookies["exact_online_sign_in"]
     other.browser.cookies.set("exact_online_sign_in", value[:-3] + "abc", domain="127.0.0.1", path="/")
     assert other.come_back(address).status_code == 400
-    assert variables.read(TOKENS) is None
+    assert stored() is None
 
 
 def test_an_answer_to_the_command_can_be_pasted_there(airflow, ann):
@@ -161,7 +158,7 @@ def test_a_sign_in_that_another_user_began_is_refused(airflow, ann, put_connecti
     answer = bob.come_back(address)
     assert answer.status_code == 403
     assert "Another user of Airflow began this sign-in" in answer.text
-    assert variables.read(TOKENS) is None
+    assert stored() is None
 
 
 def test_a_person_who_may_no_longer_edit_the_connection_does_not_finish(airflow, ann, put_connection, emulator):
@@ -172,7 +169,7 @@ def test_a_person_who_may_no_longer_edit_the_connection_does_not_finish(airflow,
     answer = demoted.come_back(address)
     assert answer.status_code == 403
     assert "needs the right to edit it" in answer.text
-    assert variables.read(TOKENS) is None
+    assert stored() is None
 
 
 def test_a_viewer_is_refused_with_a_page_to_read(airflow, put_connection):
@@ -193,7 +190,7 @@ def test_who_is_not_signed_in_to_airflow_begins_and_finishes_nothing(airflow, an
     back = stranger.come_back(ann.consent(ann.begin(), emulator))
     assert back.status_code == 401
     assert f"another address of this Airflow than {airflow.url}" in back.text
-    assert variables.read(TOKENS) is None
+    assert stored() is None
 
 
 def test_denied_consent_is_said(ann, put_connection, emulator):
@@ -254,7 +251,7 @@ def test_tokens_that_could_be_stored_are_kept_when_exact_does_not_say_whose_they
     assert f"<strong>{CONN_ID}</strong> is signed in. Tasks can use it" in answer.text
     assert "Who signed in could not be looked up. GET current/Me: forbidden (403)" in html.unescape(answer.text)
     assert audit() == ["exact_online_sign_in", "exact_online_signed_in"]
-    assert json.loads(variables.read(TOKENS))["signed_in"]["user"] == ""
+    assert json.loads(stored())["signed_in"]["user"] == ""
     assert '<span class="badge good">signed in</span>' in ann.get().text
 
 
@@ -375,14 +372,14 @@ def test_after_the_client_secret_was_renewed_a_person_signs_in_again(ann, put_co
     assert "with another client secret" in page
     assert ann.come_back(ann.consent(ann.begin(), emulator)).status_code == 200
     assert "signed in as" in ann.get().text
-    assert opened(
-        settings_of(emulator, client_id=app["client_id"], client_secret="the second secret"), variables.read(TOKENS)
-    )["access_token"]
+    assert opened(settings_of(emulator, client_id=app["client_id"], client_secret="the second secret"), stored())[
+        "access_token"
+    ]
 
 
 def test_signing_in_replaces_what_is_no_token(ann, put_connection, emulator):
     put_connection()
-    variables.write(TOKENS, "no JSON", description="")
+    store("no JSON")
     assert ann.come_back(ann.consent(ann.begin(), emulator)).status_code == 200
     assert "signed in as" in ann.get().text
 
@@ -390,7 +387,7 @@ def test_signing_in_replaces_what_is_no_token(ann, put_connection, emulator):
 def test_the_variable_holds_no_token_that_its_reader_could_use(ann, put_connection, emulator):
     put_connection()
     ann.come_back(ann.consent(ann.begin(), emulator))
-    text = variables.read(TOKENS)
+    text = stored()
     issued = [secret for secret in emulator.secrets() if secret.startswith("stampNL001")]
     assert len(issued) >= 2
     assert not [secret for secret in issued if secret in text]

@@ -125,10 +125,12 @@ def ask() -> str:
 
 
 def kept() -> dict[str, Any]:
+    from airflow_provider_exact.connection import find_connection
     from airflow_provider_exact.tokens import variables
-    from airflow_provider_exact.tokens.token_store import TOKEN_KEY
 
-    found: dict[str, Any] = json.loads(variables.read(TOKEN_KEY + CONN_ID) or "{}")
+    settings = find_connection(CONN_ID)
+    assert settings is not None
+    found: dict[str, Any] = json.loads(variables.read(settings.token_key) or "{}")
     return found
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 CONN_ID = "exact_online_default"
-TOKEN_KEY = f"exact_online_token__{CONN_ID}"
-LEASE_KEY = f"exact_online_lease__{CONN_ID}"
 ENVIRONMENT = (f"AIRFLOW_CONN_{CONN_ID.upper()}", "_AIRFLOW_PROCESS_CONTEXT")
 
 

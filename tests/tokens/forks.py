@@ -94,7 +94,7 @@ def die_at(step):
 
 def main():
     find_connection("exact_online_default")
-    variables.read("exact_online_token__exact_online_default")
+    variables.read("exact_online_token__any")
     # A connection to a database does not outlive a fork.
     settings.engine.dispose()
     for line in sys.stdin:

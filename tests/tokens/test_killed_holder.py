@@ -16,8 +16,8 @@ from airflow_provider_exact.client.auth import token_provider
 from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
-from airflow_provider_exact.tokens.token_store import HOLDER_SECONDS
-from tests.tokens.conftest import LEASE_KEY
+from airflow_provider_exact.tokens.token_store import HOLDER_SECONDS, lease_key
+from tests.sealed import token_key
 
 pytestmark = [pytest.mark.system, pytest.mark.smoke]
 
@@ -32,8 +32,9 @@ def kill_at(forks, step):
 
 
 def change_lease(**changes):
-    if text := variables.read(LEASE_KEY):
-        variables.write(LEASE_KEY, json.dumps(json.loads(text) | changes), description="")
+    key = lease_key(token_key())
+    if text := variables.read(key):
+        variables.write(key, json.dumps(json.loads(text) | changes), description="")
 
 
 @pytest.mark.parametrize("step", ["before the claim", "after the claim", "before the request"])
@@ -57,7 +58,7 @@ def test_and_else_everybody_is_told_to_sign_in_and_exact_is_asked_once(waiting, 
     with pytest.raises(ExactTransportError, match="Try again later"):
         ExactOnlineHook().get_me()
     # By now no holder can be alive any more.
-    refused = json.loads(variables.read(LEASE_KEY))["refused"]
+    refused = json.loads(variables.read(lease_key(token_key())))["refused"]
     assert refused["pending_until"] == pytest.approx(waiting.now() + HOLDER_SECONDS, abs=120)
     change_lease(refused=refused | {"pending_until": time.time()})
     for _ in range(3):

@@ -8,17 +8,16 @@ import time
 import pytest
 
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
-from airflow_provider_exact.tokens import variables
-from tests.tokens.conftest import TOKEN_KEY
+from tests.sealed import store, stored
 
 pytestmark = pytest.mark.system
 
 
 def expire(emulator):
     """Let the stored token expire, at Exact and by the clocks of the processes, which no response has corrected yet."""
-    kept = json.loads(variables.read(TOKEN_KEY))
+    kept = json.loads(stored())
     kept |= {"issued_at": time.time() - 601, "expires_at": time.time() - 1}
-    variables.write(TOKEN_KEY, json.dumps(kept), description="")
+    store(json.dumps(kept))
     emulator.advance(601)
 
 

@@ -16,7 +16,7 @@ from airflow_provider_exact.tokens import token_store as store_room
 from airflow_provider_exact.tokens import variables
 from tests.sealed import opened, sealed, settings_of
 
-KEY = "exact_online_token__exact_online_default"
+KEY = "exact_online_token__any"
 
 
 class Channel:
@@ -76,7 +76,7 @@ def exact(emulator, channel):
     now = time.time()
     token = {"access_token": pair["access_token"], "refresh_token": pair["refresh_token"]}
     token |= {"issued_at": now - 601, "expires_at": now - 1}
-    channel.kept[KEY] = sealed(settings, token)
+    channel.kept[settings.token_key] = sealed(settings, token)
     emulator.advance(601)
     providers._providers.clear()
     slept = []
@@ -88,7 +88,8 @@ def exact(emulator, channel):
         provider=provider,
         slept=slept,
         emulator=emulator,
-        opened=lambda: opened(settings, channel.kept[KEY]),
+        key=settings.token_key,
+        opened=lambda: opened(settings, channel.kept[settings.token_key]),
     )
     providers._providers.clear()
 
@@ -113,7 +114,7 @@ def test_reads_that_fail_for_long_are_no_reason_to_sign_in(exact, channel):
 
 
 def test_a_variable_that_is_not_there_is_believed_at_once(exact, channel):
-    del channel.kept[KEY]
+    del channel.kept[exact.key]
     with pytest.raises(ExactTokenError, match="Nobody has signed in yet"):
         exact.provider.get()
     assert exact.slept == []
@@ -155,7 +156,7 @@ def test_without_a_claim_nothing_is_refreshed(exact, channel):
 
 def test_a_new_pair_is_stored_even_if_airflow_fails_several_times(exact, channel):
     def fail_at_the_token(message):
-        if type(message).__name__ == "PutVariable" and message.key == KEY and not channel.tried:
+        if type(message).__name__ == "PutVariable" and message.key == exact.key and not channel.tried:
             channel.tried = True
             channel.fail["PutVariable"] = 3
 
@@ -181,7 +182,7 @@ def test_a_new_pair_is_stored_even_if_it_takes_long_to_see_what_it_replaces(exac
 
 def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_process(exact, channel):
     def fail_at_the_token(message):
-        if type(message).__name__ == "PutVariable" and message.key == KEY:
+        if type(message).__name__ == "PutVariable" and message.key == exact.key:
             channel.fail["PutVariable"] = 1
 
     channel.before = fail_at_the_token

@@ -7,6 +7,7 @@ use, keep the lock until the pair is stored.
 
 from __future__ import annotations
 
+import logging
 import platform
 import threading
 import time
@@ -20,6 +21,8 @@ from airflow_provider_exact.client.auth.oauth2 import Grants, TokenRefusedError
 from airflow_provider_exact.client.auth.token import REFRESH_AFTER, AuthorizationCode, Token, fingerprint
 from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError, TokenStore
 from airflow_provider_exact.client.errors import ExactError, ExactTokenError, ExactTransportError
+
+log = logging.getLogger(__name__)
 
 # Seconds. A token call may take two minutes, and the lock of a holder that died lasts a little longer.
 MAX_WAIT = 180.0
@@ -143,7 +146,22 @@ class RefreshingTokenProvider:
             self._one_thread.release()
 
     def give_up(self, token: Token, error: ExactTokenError) -> None:
+        """
+        Hand out an access token no more for a minute, and leave a note of the refusal for people in the store.
+
+        Airflow's channel to Variables belongs to one thread at a time.
+        """
         self._given_up = (token, str(error), self.grants.clock.local() + GIVEN_UP_SECONDS)
+        if not self.store.can_write or not self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT):
+            return
+        try:
+            with self.store.try_lock() as locked:
+                if locked:
+                    self.store.note_access_refusal(token, Refusal(str(error), self._now(token)))
+        except StoreUnavailableError as failure:
+            log.warning("Could not note that Exact refuses the access token: %s", failure)
+        finally:
+            self._one_thread.release()
 
     def _why_not(self, token: Token | None) -> str | None:
         """Return why a token was given up a short while ago, ``None`` if it was not."""

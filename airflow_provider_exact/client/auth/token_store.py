@@ -93,6 +93,10 @@ class TokenStore(Protocol):
         """Remember that Exact refused a refresh token; called only under the lock."""
         ...
 
+    def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
+        """Remember that Exact refused an access token repeatedly; called only under the lock."""
+        ...
+
 
 class MemoryTokenStore:
     """Token store in this process, for tests and scripts."""
@@ -137,3 +141,6 @@ class MemoryTokenStore:
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
         self._refused = (token.refresh, refusal)
+
+    def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
+        """Do nothing: the provider of the process knows."""
