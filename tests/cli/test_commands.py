@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -297,3 +298,27 @@ def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, pas
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
     assert bool(stored()) == ("tokens are stored" in words)
+
+
+def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, emulator, monkeypatch, capsys):
+    fields = json.loads(os.environ[f"AIRFLOW_CONN_{CONN_ID.upper()}"])
+    second = fields | {"extra": fields["extra"] | {"division": emulator.divisions[1]}}
+    apart = fields | {"extra": fields["extra"] | {"token_variable": "apart"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SECOND", json.dumps(second))
+    monkeypatch.setenv("AIRFLOW_CONN_APART", json.dumps(apart))
+    paste()
+    run("login", "--no-browser")
+    capsys.readouterr()
+    run("status", "--output", "json")
+    found = {row["conn_id"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(found) == ["apart", f"{CONN_ID}, second"]
+    shared = found[f"{CONN_ID}, second"]
+    assert (shared["state"], shared["user"]) == ("signed in", "Daniel Emmers")
+    assert shared["division"] == f"{emulator.division}, {emulator.divisions[1]}"
+    assert found["apart"]["state"] == "never signed in"
+    run("status", "second", "--output", "json")
+    assert [row["conn_id"] for row in json.loads(capsys.readouterr().out)] == [f"{CONN_ID}, second"]
+    run("login", "--no-browser", "--conn-id", "apart")
+    capsys.readouterr()
+    run("status")
+    assert f"apart and {CONN_ID}, second are two sign-ins of the same app by Daniel Emmers" in capsys.readouterr().err

@@ -146,10 +146,26 @@ def test_a_scope_that_the_app_lacks_is_quoted(exact):
     token = exact.emulator.sign_in(client_id=app)["access_token"]
     with pytest.raises(ExactRequestError) as error:
         list(exact.client(FixedTokenProvider(token)).list_records(HOURS))
-    assert "the app registration lacks the scope" in str(error.value)
-    assert str(error.value).endswith(
-        "Exact Online says: \"Forbidden - Application Scope Violated. Cannot read 'projects.billing' scope.\""
+    assert str(error.value) == (
+        f"GET {HOURS} in division {exact.emulator.division}: forbidden (403): the app registration lacks the scope "
+        "'projects.billing'. In Exact's App Center, open the app, set the area Projects → Billing to Manage, and sign "
+        'in again; Exact may have to approve the change first. Exact Online says: "Forbidden - Application Scope '
+        "Violated. Cannot read 'projects.billing' scope.\""
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Forbidden - Application Scope Violated. Cannot read 'organization.administration' scope.",
+        '{"error": {"message": {"value": "Forbidden - Application Scope Violated. Cannot read '
+        '\\u0027organization.administration\\u0027 scope."}}}',
+    ],
+)
+def test_a_missing_scope_is_found_in_plain_text_and_in_json(exact, body):
+    exact.emulator.fault("status", status=403, body=body, endpoint=HOURS)
+    with pytest.raises(ExactRequestError, match="lacks the scope 'organization.administration'.*App Center.*Manage"):
+        list(exact.client().list_records(HOURS))
 
 
 @pytest.mark.parametrize(

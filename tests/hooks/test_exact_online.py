@@ -145,14 +145,12 @@ def test_the_test_says_who_is_signed_in(connection):
 
 
 @pytest.mark.parametrize("shown", ["the saved one", "***", None])
-def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(
-    waiting, monkeypatch, shown, made_up="vgtg3jtv"
-):
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, shown):
     ExactOnlineHook().get_me()
     if shown == "the saved one":
         shown = ExactOnlineHook().settings.refresh_token
-    put_connection(monkeypatch, made_up, **app(waiting, refresh_token=shown))
-    ok, words = ExactOnlineHook(made_up).test_connection()
+    put_connection(monkeypatch, "vgtg3jtv", **app(waiting, refresh_token=shown))
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
     assert (ok, "Signed in" in words) == (True, True)
     assert waiting.statistics()["refreshes"] == 1
 

@@ -16,7 +16,9 @@ import pytest
 
 from airflow_provider_exact import known_limits
 from airflow_provider_exact.client.budget import Seen
+from airflow_provider_exact.client.errors import ExactTokenError
 from airflow_provider_exact.client.rate_limit import RateLimits, Window
+from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
 from airflow_provider_exact.tokens.token_store import lease_key
 from tests.plugin.conftest import CONN_ID
@@ -61,7 +63,7 @@ def test_each_connection_is_shown_with_its_state_and_a_button(ann, put_connectio
     keep_token("due", age=700)
     keep_token("dead", age=31 * DAY)
     keep_token("soon", age=25 * DAY - 60)
-    keep_token("renewing", age=700, owner="somebody", until=time.time() + 600)
+    keep_token("renewing", age=700, owner="somebody", until=time.time() + 15)
     answer = ann.get()
     shown = rows(answer)
     site, division = emulator.url, emulator.division
@@ -81,6 +83,53 @@ def test_each_connection_is_shown_with_its_state_and_a_button(ann, put_connectio
     assert "A worker is renewing the token now." in shown["renewing"][0]
     for secret in ("seeded-access", "seeded-refresh", "waiting-refresh", emulator.client_secret, "<b>Jansen"):
         assert secret not in answer.text
+
+
+def test_connections_of_one_app_are_one_row_with_one_button(ann, put_connection, emulator):
+    other = emulator.divisions[1]
+    put_connection("holding")
+    put_connection("works", extra={"division": other})
+    put_connection("apart", extra={"token_variable": "apart"})
+    assert ann.come_back(ann.consent(ann.begin("works"), emulator)).status_code == 200
+    answer = ann.get()
+    shown = rows(answer)
+    assert list(shown) == ["apart", "holding<br>works"]
+    text, buttons = shown["holding<br>works"]
+    assert text == f"{emulator.url} signed in as Daniel Emmers {emulator.division} {other} 29 days Sign in again"
+    assert buttons == ["Sign in again"]
+    assert 'aria-label="Sign in again for holding, works"' in answer.text
+    assert shown["apart"][0].startswith(f"{emulator.url} never signed in")
+    for conn_id in ("holding", "works"):
+        assert rows(ann.get(connection=conn_id)) == shown
+
+
+def test_two_sign_ins_of_one_app_by_one_user_are_warned_of(ann, put_connection, emulator):
+    put_connection("apart", extra={"token_variable": "apart"})
+    put_connection("shared")
+    assert ann.come_back(ann.consent(ann.begin("shared"), emulator)).status_code == 200
+    other = ann.consent(ann.begin("apart"), emulator, user_name="planner@example.test", password="planner")
+    assert ann.come_back(other).status_code == 200
+    assert "two sign-ins of the same app" not in ann.get().text
+    assert ann.come_back(ann.consent(ann.begin("apart"), emulator)).status_code == 200
+    assert "apart and shared are two sign-ins of the same app by Daniel Emmers" in ann.get().text
+
+
+def test_a_refused_access_token_is_told_at_once(ann, put_connection, emulator):
+    put_connection()
+    assert ann.come_back(ann.consent(ann.begin(), emulator)).status_code == 200
+    # A sign-in for another Airflow ends the access token.
+    emulator.sign_in()
+    with pytest.raises(ExactTokenError):
+        ExactOnlineHook().get_me()
+    text, buttons = rows(ann.get())[CONN_ID]
+    assert re.search(
+        r"sign-in needed Was signed in as Daniel Emmers\. Exact refused the access token at [-\d]{10} [:\d]{5} UTC\. "
+        r"GET current/Me: Exact Online refuses the access token.*somebody signed in elsewhere",
+        text,
+    )
+    assert buttons == ["Sign in again"]
+    assert ann.come_back(ann.consent(ann.begin(), emulator)).status_code == 200
+    assert "signed in as" in rows(ann.get())[CONN_ID][0]
 
 
 def test_what_is_left_of_the_limits_is_shown_for_the_connections_division_first(ann, put_connection, emulator):

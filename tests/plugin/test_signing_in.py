@@ -95,7 +95,7 @@ def test_a_sign_in_is_finished_once(ann, put_connection, emulator):
     finished = ann.come_back(address)
     assert finished.status_code == 200
     assert {'exact_online_sign_in=""', "Max-Age=0", "Path=/exact-online"} < set(cookie_of(finished))
-    stored = stored()
+    before = stored()
     again = ann.come_back(address)
     assert again.status_code == 400
     assert "belongs to no sign-in that is under way" in again.text
@@ -104,7 +104,7 @@ def test_a_sign_in_is_finished_once(ann, put_connection, emulator):
     used = ann.come_back(address)
     assert used.status_code == 400
     assert "used already" in used.text
-    assert stored() == stored
+    assert stored() == before
 
 
 def test_a_forged_callback_is_refused_and_ends_no_sign_in(ann, put_connection, emulator):
@@ -405,3 +405,17 @@ def test_a_refresh_token_of_the_connection_that_exact_refused_is_not_said_to_wai
     assert "sign-in needed" in page
     assert "A refresh token waits" not in page
     assert "exact-online login --conn-id" in page
+
+
+def test_a_scope_that_the_app_lacks_is_told_at_the_sign_in(ann, put_connection, emulator):
+    app = {"client_id": "0e5f0000-0000-4000-8000-000000000098", "client_secret": "the secret"}
+    callback = (f"{ann.url}{MOUNT}{CALLBACK}",)
+    emulator.register_app(**app, name="Narrow", redirect_uris=callback, scopes={"crm accounts": "manage"})
+    put_connection(login=app["client_id"], password=app["client_secret"])
+    answer = ann.come_back(ann.consent(ann.begin(), emulator))
+    assert answer.status_code == 200
+    text = " ".join(html.unescape(answer.text).split())
+    assert "is signed in as <strong>Daniel Emmers</strong>" in text
+    assert "The granted divisions could not be listed." in text
+    assert "lacks the scope 'organization.administration'" in text
+    assert "set the area Organization → Administration to Manage, and sign in again" in text
