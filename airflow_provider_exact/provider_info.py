@@ -67,8 +67,8 @@ _CONN_FIELDS: dict[str, dict[str, object]] = {
     "token_variable": {
         "label": "Variable for tokens",
         "description": (
-            "The Airflow Variable that keeps the tokens. Empty: exact_online_token__ and the connection's "
-            "id. Connections that share one sign-in name the same Variable."
+            "Airflow Variable that keeps the tokens. Empty: all connections with this client ID and site "
+            "share one sign-in. Set it to separate two users of one app."
         ),
         "schema": {"type": ["string", "null"], "section": "Advanced: tokens"},
     },

@@ -1,4 +1,4 @@
-"""One token provider per sign-in in each process, so that only one of its threads or triggers ever claims the lease."""
+"""Token providers of a process, shared per sign-in: only a single thread or trigger of a process claims the lease."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shared_provider(
     on_refresh: Callable[[], None] = lambda: None,
 ) -> RefreshingTokenProvider:
     """
-    Return the provider of this process for the tokens in the Variable ``key``.
+    Return the provider of the process for the tokens in the Variable ``key``.
 
     :param seed: The connection's own ``refresh_token``, if any.
     :param conn_id: Id of the connection.

@@ -1,4 +1,4 @@
-"""Token store in an Airflow Variable, the only encrypted place that workers may write."""
+"""Token store in an Airflow Variable, the only encrypted place with write access for workers."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ log = logging.getLogger(__name__)
 
 TOKEN_KEY = "exact_online_token__"  # noqa: S105 - the name of a Variable
 LEASE_KEY = "exact_online_lease__"
-# How many of a connection's earlier refresh tokens are known as such.
+# Number of remembered earlier refresh tokens of a connection.
 EARLIER = 20
 DESCRIPTION = "Tokens of an Exact Online connection, replaced every ten minutes; kept by airflow-provider-exact."
 # Pauses between attempts to store a pair: five minutes, since the pair exists nowhere else.
 STORE_PAUSES = (0.5, *[1.0] * 300)
-# After so many writes without an error and without an effect, something hides the Variable.
+# Limit of writes without an error and without an effect: an environment variable hides the Variable.
 MAX_HIDDEN_WRITES = 30
-# So long a holder that stopped without releasing the lease may still resume and store its pair.
+# A stopped holder may resume, and store a pair, for five minutes.
 HOLDER_SECONDS = 300.0
 
 
 def lease_key(token_key: str) -> str:
-    """Return the key of the lease that belongs to a token Variable."""
+    """Return the key of the lease of a token Variable."""
     if token_key.startswith(TOKEN_KEY):
         return LEASE_KEY + token_key.removeprefix(TOKEN_KEY)
     return LEASE_KEY + token_key
@@ -77,8 +77,8 @@ class Kept:
     """
     Content of a token Variable.
 
-    ``began_with`` marks the connection's refresh token that the chain began with, ``earlier`` those of chains before.
-    ``connections`` are the ids of connections that stored a pair.
+    ``began_with`` is the fingerprint of the connection's own refresh token at the start of the chain, ``earlier`` holds
+    the fingerprints of previous chains. ``connections`` are the ids of connections with a stored pair.
     """
 
     token: Token
@@ -90,11 +90,11 @@ class Kept:
 
 class Seal:
     """
-    Encryption of the tokens of one Variable, with a key from the app's client secret.
+    Encryption of the tokens in a Variable, with a key from the app's client secret.
 
-    Airflow encrypts Variables in its database, but its supervisor writes them to its log at debug level, and exports
-    show them. The Variable's key and the site are part of the encryption key: sealed tokens that were copied to another
-    Variable can't be opened, and a connection with an edited Server URL does not send stored tokens there.
+    Airflow encrypts Variables in the database, but the supervisor logs Variables at debug level, and exports show
+    Variables. The Variable's key and the site are part of the encryption key: a copy in a second Variable can't be
+    opened, and a connection with an edited Server URL does not send stored tokens there.
     """
 
     def __init__(self, app: App, key: str, site: Site) -> None:
@@ -113,7 +113,7 @@ class Seal:
         """
         Return the token.
 
-        :raises InvalidToken: another client secret, Variable or site sealed it.
+        :raises InvalidToken: the client secret, Variable or site differs from the sealing one.
         """
         return Token(
             self._fernet.decrypt(stored.access_token.encode()).decode(),
@@ -125,7 +125,7 @@ class Seal:
 
 
 class _Stored(msgspec.Struct):
-    """Content of the Variable. Airflow hides values by key: the names of both sealed tokens end in ``token``."""
+    """Content of the Variable as JSON. Airflow hides values by key: both sealed tokens have keys in ``…token``."""
 
     access_token: str
     refresh_token: str
@@ -157,13 +157,13 @@ class _Stored(msgspec.Struct):
 
 class VariableTokenStore:
     """
-    Token store of one sign-in: a Variable, under a lease in another Variable.
+    Token store of a sign-in: a Variable, under a lease in a second Variable.
 
     :param key: Key of the token Variable.
-    :param app: App registration; a client secret that differs from the stored one can't read the tokens.
-    :param site: Site that the tokens belong to.
-    :param seed: The connection's own ``refresh_token``. A person put it there, so a new one replaces the stored token.
-    :param conn_id: Id of the connection; the Variable lists the connections that stored a pair.
+    :param app: App registration; only the client secret of the stored tokens opens them.
+    :param site: Site of the tokens.
+    :param seed: The connection's own ``refresh_token``, from a person: a new seed replaces the stored token.
+    :param conn_id: Id of the connection; the Variable lists all connections with a stored pair.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class VariableTokenStore:
         raise variables.VariableWriteError(str(failure))
 
     def _stored_now(self, token: Token, replacing: Token | None) -> Token:
-        """Store a pair in one attempt, unless a newer pair is stored; return the stored one."""
+        """Store a pair in a single attempt, unless a newer pair is stored; return the stored pair."""
         while True:
             before, looked_at = variables.read_surely(self.key, pauses=()), self._clock()
             kept = self._to_keep(token, replacing, before)
@@ -240,7 +240,7 @@ class VariableTokenStore:
         )
 
     def _to_keep(self, token: Token, replacing: Token | None, text: str | None) -> Kept | Token:
-        """Return the new content for a pair, or the token of the present content where that is newer."""
+        """Return the new content for a pair, or the token of a newer present content."""
         try:
             stored = _decoded(text)
         except msgspec.DecodeError:
@@ -272,11 +272,11 @@ class VariableTokenStore:
         return msgspec.json.encode(_Stored.of(kept, self._seal)).decode()
 
     def _begins_after(self, stored: _Stored) -> bool:
-        """Whether the connection's refresh token is newer than the stored one; a waiting trigger may hold an older."""
+        """Whether the connection's refresh token is newer than the stored token; a deferred trigger may be behind."""
         return self._mark is not None and self._mark != stored.began_with and self._mark not in stored.earlier
 
     def _earlier(self, stored: _Stored | None) -> tuple[str, ...]:
-        """Return the marks that a sign-in which begins now leaves behind."""
+        """Return the fingerprints of previous chains for a chain that begins now."""
         if stored is None:
             return ()
         behind = (*stored.earlier, stored.began_with)
@@ -299,9 +299,9 @@ class VariableTokenStore:
 
     def kept(self) -> Kept | None:
         """
-        Return the content of the Variable, ``None`` without one.
+        Return the content of the Variable, ``None`` before the first sign-in.
 
-        :raises ExactTokenError: the content is not a token of this provider, or another client secret sealed it.
+        :raises ExactTokenError: the content is not a token of this provider, or has a different client secret.
         :raises VariableReadError: Airflow failed to read.
         """
         stored = self._stored()
@@ -363,7 +363,7 @@ class VariableTokenStore:
         try:
             self.lease.note(name, {"asked": asked, **asdict(refusal)})
         except StoreUnavailableError as error:
-            # Exact's refusal is worth more than a saved call.
+            # The refusal reaches the caller all the same.
             log.warning("Could not note a refusal by Exact: %s", error)
 
     def access_refusal(self, token: Token) -> Refusal | None:
@@ -371,7 +371,11 @@ class VariableTokenStore:
         return self._noted("access_refused", fingerprint(token.access)) if token.access else None
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
-        self._note("access_refused", fingerprint(token.access), refusal)
+        if self.access_refusal(token) is not None:
+            return
+        with self.try_lock() as locked:
+            if locked:
+                self._note("access_refused", fingerprint(token.access), refusal)
 
     def _asked(self, token: Token) -> str:
         return fingerprint(" ".join((token.refresh, self._app.client_id, self._app.client_secret)))
@@ -383,15 +387,15 @@ class _HiddenError(variables.VariableWriteError):
 
 def _decoded(text: str | None) -> _Stored | None:
     """
-    Return the content of a token Variable; ``None`` without one.
+    Return the content of a token Variable; ``None`` for a missing Variable.
 
-    :raises msgspec.DecodeError: it is something else.
+    :raises msgspec.DecodeError: the content is damaged.
     """
     return None if text is None else msgspec.json.decode(text, type=_Stored)
 
 
 def connections_of(text: str | None) -> tuple[str, ...]:
-    """Return the ids of connections that a token Variable lists; empty for damaged content."""
+    """Return the ids of the connections in a token Variable; empty for damaged content."""
     try:
         stored = _decoded(text)
     except msgspec.DecodeError:

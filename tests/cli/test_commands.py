@@ -17,6 +17,7 @@ import requests
 from airflow_provider_exact.cli import commands
 from airflow_provider_exact.cli.main import parser
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
+from tests.consent import consent
 from tests.sealed import opened, settings_of, store, stored
 
 CONN_ID = "exact_online_default"
@@ -39,11 +40,8 @@ def connected(emulator, server, monkeypatch):
 
 
 def person(emulator, url, decision="allow"):
-    """Fill in the form behind an authorize address; return where the browser is sent."""
-    form = {"user_name": emulator.user_name, "password": emulator.password, "decision": decision}
-    answer = requests.post(url, data=form | {"division": [str(emulator.division)]}, allow_redirects=False, timeout=60)
-    assert answer.status_code in (302, 303), answer.text[:500]
-    return answer.headers["Location"]
+    """Allow the default division only."""
+    return consent(url, emulator, decision=decision, division=[str(emulator.division)])
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 
 from airflow_provider_exact.client.auth.oauth2 import Grants
 from airflow_provider_exact.client.auth.server_clock import ServerClock
@@ -17,6 +16,7 @@ from airflow_provider_exact.client.auth.token_store import MemoryTokenStore
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.client.transport import RequestsTransport
+from tests.consent import consent
 
 
 @dataclass
@@ -53,11 +53,8 @@ class Exact:
 
     def code(self, redirect_uri):
         """Sign in on Exact's page; return the code that the browser is sent back with."""
-        form = {"user_name": self.emulator.user_name, "password": self.emulator.password, "decision": "allow"}
-        form |= {"division": [str(division) for division in self.emulator.divisions]}
-        address = self.grants().authorize_url(redirect_uri, "state")
-        answer = requests.post(address, data=form, allow_redirects=False, timeout=60)
-        return AuthorizationCode(parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0])
+        back = consent(self.grants().authorize_url(redirect_uri, "state"), self.emulator)
+        return AuthorizationCode(parse_qs(urlsplit(back).query)["code"][0])
 
     def provider(self, token=None):
         store = MemoryTokenStore(token or self.signed_in())

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import pytest
 import requests
 
+from tests.consent import consent
+
 CONN_ID = "exact_online_default"
 PAGE = "/exact-online/"
 
@@ -39,11 +41,7 @@ class Visitor:
     def consent(self, begun, emulator, **form):
         """Fill in Exact's form, and return the address that Exact sends the browser to."""
         assert begun.status_code == 303, begun.text
-        fields = {"user_name": emulator.user_name, "password": emulator.password, "decision": "allow"}
-        fields |= {"division": list(emulator.divisions)} | form
-        answer = self.browser.post(begun.headers["Location"], data=fields, allow_redirects=False, timeout=120)
-        assert answer.status_code == 302, answer.text
-        return answer.headers["Location"]
+        return consent(begun.headers["Location"], emulator, browser=self.browser, **form)
 
     def come_back(self, address):
         return self.browser.get(address, allow_redirects=False, timeout=120)

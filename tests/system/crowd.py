@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.consent import consent
 from tools.demo.emulator import CONN_ID
 from tools.demo.local_airflow import http
 from tools.demo.processes import LOOPBACK
@@ -37,7 +38,7 @@ class Crowd:
         emulator = self.running.emulator
         redirect_uri = f"{self.running.airflow.url}/exact-online/callback"
         asked = {"client_id": self.app[0], "redirect_uri": redirect_uri, "response_type": "code", "state": "s"}
-        address = self._consent(f"{emulator.url}/api/oauth2/auth?{urlencode(asked)}")
+        address = consent(f"{emulator.url}/api/oauth2/auth?{urlencode(asked)}", emulator.control)
         return self.server.sign_in(parse_qs(urlsplit(address).query)["code"][0], redirect_uri)
 
     def sign_in_on_the_page(self) -> None:
@@ -45,7 +46,7 @@ class Crowd:
         browser = self._browser()
         begun = browser.post(f"{self._page}sign-in/{CONN_ID}", allow_redirects=False, timeout=120)
         assert begun.status_code == 303, begun.text
-        answer = browser.get(self._consent(begun.headers["Location"]), timeout=120)
+        answer = browser.get(consent(begun.headers["Location"], self.running.emulator.control), timeout=120)
         assert answer.ok, answer.text
 
     def page(self) -> str:
@@ -66,15 +67,6 @@ class Crowd:
         session = http()
         session.cookies.set("_token", self.running.token, domain=LOOPBACK, path="/")
         return session
-
-    def _consent(self, address: str) -> str:
-        """Fill in Exact's form, and return the address that Exact sends the browser to."""
-        control = self.running.emulator.control
-        form = {"user_name": control.user_name, "password": control.password, "decision": "allow"}
-        fields = {**form, "division": list(control.divisions)}
-        answer = http().post(address, data=fields, allow_redirects=False, timeout=120)
-        assert answer.status_code == 302, answer.text
-        return str(answer.headers["Location"])
 
     def look(self) -> Tally:
         return Tally.of(self.running.emulator.control.statistics())

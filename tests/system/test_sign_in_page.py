@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from airflow_provider_exact.connection import ConnectionSettings
+from airflow_provider_exact.plugin.addresses import CALLBACK, MOUNT
 from tests.sealed import sealed
 from tests.system.browsing import TIMEOUT, keep_picture, visit
 from tools.demo.processes import LOOPBACK
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from tools.demo.emulator import Emulator
 
 DAY = 86_400
+VAULT_APP = "0e5f0000-0000-4000-8000-000000000077"
 SECRET = "the client secret of these tests"
 # Whether or not somebody signed in before.
-SIGN_IN = re.compile("^Sign in( again)? for exact_finance$")
+SIGN_IN = re.compile("^Sign in( again)? for exact_finance, exact_projects$")
 FORGED = "callback?code=stampNL001.forged%21code&state=guessed"
 
 
@@ -51,7 +53,7 @@ class Site:
         at = time.time() - days * DAY
         token = {"access_token": "access-seeded", "refresh_token": "refresh-seeded", "issued_at": at}
         token |= {"expires_at": at + 600, "signed_in": {"user": user, "divisions": 2, "at": at}}
-        settings = ConnectionSettings(conn_id, self.emulator.control.client_id, SECRET, region="nl")
+        settings = ConnectionSettings(conn_id, conn_id, SECRET, region="nl")
         variable = {"key": settings.token_key, "value": sealed(settings, token)}
         self.running.api("POST", "variables", json=variable)
 
@@ -64,13 +66,19 @@ def site(running: RunningAirflow, connections_file: Path) -> Site:
     # To a browser another site than Airflow's, as Exact is.
     exact = emulator.url.replace(LOOPBACK, "localhost")
     ours: dict[str, Any] = {**app, "host": exact, "password": emulator.control.client_secret}
-    in_vault = {"exact_in_vault": {**ours, "conn_type": "exact_online"}}
+    vault = {"login": VAULT_APP, "password": SECRET}
+    emulator.control.register_app(
+        VAULT_APP, SECRET, "Vault", redirect_uris=(f"{running.airflow.url}{MOUNT}{CALLBACK}",)
+    )
+    in_vault = {"exact_in_vault": {**ours, **vault, "conn_type": "exact_online"}}
     connections_file.write_text(json.dumps(in_vault), encoding="utf-8")
     connections = {
         "exact_finance": {**ours, "extra": json.dumps({"division": emulator.control.division})},
+        # With the same app: both share a sign-in.
+        "exact_projects": {**ours, "extra": json.dumps({"division": emulator.control.divisions[1]})},
         "exact_belgium": {**app, "extra": json.dumps({"region": "be", "division": 402118})},
-        "exact_holding": {**app, "extra": json.dumps({"region": "nl", "division": 2054380})},
-        "exact_stock": {**app, "extra": json.dumps({"region": "nl", "division": 2054381})},
+        "exact_holding": {**app, "login": "exact_holding", "extra": json.dumps({"region": "nl", "division": 2054380})},
+        "exact_stock": {**app, "login": "exact_stock", "extra": json.dumps({"region": "nl", "division": 2054381})},
         "exact_mixed_up": {**app, "host": "https://start.exactonline.nl", "extra": json.dumps({"region": "be"})},
     }
     for conn_id, fields in connections.items():
@@ -111,7 +119,7 @@ def test_a_person_signs_in_from_the_menu_through_exact_and_back(browser: Browser
     row = tab.get_by_role("row").filter(has_text="exact_finance")
     expect(row).to_contain_text("never signed in")
 
-    tab_to(tab, "Sign in for exact_finance")
+    tab_to(tab, "Sign in for exact_finance, exact_projects")
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile(rf"^http://localhost:{site.emulator.port}/api/oauth2/auth\?"))
     sign_in_at_exact(tab, site)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
-import requests
 from cryptography.fernet import Fernet
 from requests_oauthlib import OAuth2Session
 
@@ -20,6 +19,7 @@ from airflow_provider_exact.connection import find_connection
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.signing_in import RedirectQuery
 from airflow_provider_exact.tokens import lease, token_store, variables
+from tests.consent import consent
 from tests.tokens.conftest import CONN_ID
 from tools.demo.processes import LOOPBACK, free_port
 
@@ -95,14 +95,10 @@ def raise_at(monkeypatch, step, kind):
     monkeypatch.setattr(owner, name, raising)
 
 
-def consent(emulator, settings):
-    """Return the query that Exact sends the browser back with."""
-    form = {"user_name": emulator.user_name, "password": emulator.password, "decision": "allow"}
-    form |= {"division": [str(division) for division in emulator.divisions]}
-    address = settings.grants().authorize_url(REDIRECT_URI, "state")
-    answer = requests.post(address, data=form, allow_redirects=False, timeout=60)
-    assert parse_qs(urlsplit(answer.headers["Location"]).query)["code"]
-    return RedirectQuery.of(urlsplit(answer.headers["Location"]).query)
+def redirect(emulator, settings):
+    """Return the query of the redirect after a sign-in at Exact."""
+    back = consent(settings.grants().authorize_url(REDIRECT_URI, "state"), emulator)
+    return RedirectQuery.of(urlsplit(back).query)
 
 
 @pytest.fixture(params=["refresh", "sign-in"])
@@ -115,7 +111,7 @@ def ask(request, waiting, monkeypatch):
     if request.param == "refresh":
         return lambda: ExactOnlineHook().get_me()
     settings = find_connection(CONN_ID)
-    query = consent(waiting, settings)
+    query = redirect(waiting, settings)
     return lambda: signing_in.finish(settings, query.code(), REDIRECT_URI)
 
 
@@ -142,7 +138,7 @@ def test_no_frame_holds_a_secret_when_the_token_endpoint_fails(ask, secrets, wai
 
 @pytest.mark.parametrize("wrong", [{"password": "a wrong secret"}, {"host": f"http://{LOOPBACK}:{free_port()}"}])
 def test_no_frame_holds_a_secret_when_the_connection_is_wrong(waiting, secrets, monkeypatch, wrong):
-    query = consent(waiting, find_connection(CONN_ID))
+    query = redirect(waiting, find_connection(CONN_ID))
     name = f"AIRFLOW_CONN_{CONN_ID.upper()}"
     monkeypatch.setenv(name, json.dumps(json.loads(os.environ[name]) | wrong))
     settings = find_connection(CONN_ID)

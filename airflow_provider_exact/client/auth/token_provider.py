@@ -1,5 +1,5 @@
 """
-Token provider: hands out valid access tokens, and refreshes the pair when it is due.
+Token provider: hands out valid access tokens, and refreshes a due pair.
 
 The rules of refreshing are here, for every token store: read again under the lock, refresh at most once, store before
 use, keep the lock until the pair is stored.
@@ -24,7 +24,7 @@ from airflow_provider_exact.client.errors import ExactError, ExactTokenError, Ex
 
 log = logging.getLogger(__name__)
 
-# Seconds. A token call may take two minutes, and the lock of a holder that died lasts a little longer.
+# Seconds. A token call may take two minutes, and the lock of a dead holder lasts a little longer.
 MAX_WAIT = 180.0
 POLL_INTERVAL = 0.5
 MAX_SIGN_IN_WAIT = 30.0
@@ -33,9 +33,9 @@ LOCK_KEEPING_INTERVAL = 5.0
 REFUSAL_SECONDS = 600.0
 # A refusal with an end further in the future was noted by a wrong clock, or is damaged.
 MAX_REFUSAL_SECONDS = 3600.0
-# How long other calls do not try an access token that Exact refused twice.
+# Further calls do not try an access token after repeated refusals.
 GIVEN_UP_SECONDS = 60.0
-# How long a worker whose clock is ahead waits before the next refresh.
+# Wait of a worker with a clock ahead of Exact's before the next refresh.
 TOO_EARLY_SECONDS = 15.0
 
 
@@ -43,7 +43,7 @@ class TokenProvider(Protocol):
     """
     Source of valid tokens.
 
-    ``advice`` says how a person signs in; it ends every message that asks for a sign-in.
+    ``advice`` says how a person signs in, and ends every message about a needed sign-in.
     """
 
     @property
@@ -51,10 +51,10 @@ class TokenProvider(Protocol):
 
     def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
         """
-        Return a token that is valid for a whole call.
+        Return a token with enough time left for a whole call.
 
-        :param refused: Token that Exact has just answered with a 401. A newer one is returned if there is one, else
-            the same: a 401 alone is never a reason to refresh.
+        :param refused: Token of a call that Exact has just answered with a 401. A newer token is preferred, but a 401
+            alone is never a reason to refresh.
         :param refused_at: ``Date`` of the 401 in seconds since the epoch.
         :raises ExactTokenError: a person must sign in.
         :raises ExactTransportError: no token at the moment; a later call may get one.
@@ -62,12 +62,12 @@ class TokenProvider(Protocol):
         ...
 
     def give_up(self, token: Token, error: ExactTokenError) -> None:
-        """Hand out no more, for a while, a token that Exact refused repeatedly; raise the error instead."""
+        """Stop handing out, for a while, a token after repeated refusals by Exact; raise the error instead."""
         ...
 
 
 class FixedTokenProvider:
-    """Provider of one ready access token, which is never refreshed."""
+    """Provider of a ready access token, without refreshes."""
 
     advice = (
         "The connection's ready access token lives ten minutes and is never refreshed. Put a new one there, or take it "
@@ -83,18 +83,18 @@ class FixedTokenProvider:
         return self._token
 
     def give_up(self, token: Token, error: ExactTokenError) -> None:
-        """Do nothing: ``get`` raises as soon as the token is refused."""
+        """Ignore the error: ``get`` raises as soon as the token is refused."""
 
 
 class RefreshingTokenProvider:
     """
-    Provider that refreshes the pair of a token store when it is due.
+    Provider of the pair in a token store, with refreshes of a due pair.
 
-    While the old access token is valid, nobody waits for the refresher.
+    While the old access token is valid, no call waits for the refresher.
 
     :param store: Place of the pair between processes.
-    :param grants: Grants of the app; their clock tells Exact's time.
-    :param advice: How a person signs in for this connection.
+    :param grants: Grants of the app, with Exact's clock.
+    :param advice: How a person signs in for the connection.
     :param on_refresh: Called after each refresh.
     """
 
@@ -113,11 +113,11 @@ class RefreshingTokenProvider:
         self.on_refresh = on_refresh
         self.sleep = sleep
         self._held: Token | None = None
-        # The access token that was given up, the reason, and until when.
+        # Access token after repeated refusals, the reason, and the end of the pause.
         self._given_up: tuple[Token, str, float] | None = None
-        # The last pair that this process got from Exact. Perhaps it could not be stored.
+        # Last pair from Exact to this process, perhaps not stored.
         self._own: Token | None = None
-        # The refresh token that was refused to this process, and the refusal: the store may fail to note it.
+        # Token with a refused refresh, and the refusal: the store may fail to note the refusal.
         self._refused: tuple[Token, Refusal] | None = None
         self._one_thread = threading.Lock()
 
@@ -126,16 +126,16 @@ class RefreshingTokenProvider:
             self.grants.clock.learn_behind(refused_at)
         held = self._held
         if refused is None and self._why_not(held):
-            # Perhaps a newer one was stored, or is about to be.
+            # Perhaps a newer token is stored.
             refused = held
         if held is not None and self._serves(held, refused):
             return held
-        # In one process one thread looks after the store; the others wait only if no token is valid meanwhile.
+        # In a process a single thread uses the store; further threads wait only without a valid token.
         can_go_on = refused is None and held is not None and held.is_alive(self._now(held))
         if not self._one_thread.acquire(blocking=not can_go_on) and held is not None:
             return held
         try:
-            # The thread before may have brought one.
+            # The previous thread may have brought a new token.
             held = self._held
             if held is None or not self._serves(held, refused):
                 held = self._held = self._current(refused)
@@ -146,41 +146,35 @@ class RefreshingTokenProvider:
             self._one_thread.release()
 
     def give_up(self, token: Token, error: ExactTokenError) -> None:
-        """
-        Hand out an access token no more for a minute, and leave a note of the refusal for people in the store.
-
-        Airflow's channel to Variables belongs to one thread at a time.
-        """
+        """Stop handing out an access token for a minute, and note the refusal in the store for the page."""
         self._given_up = (token, str(error), self.grants.clock.local() + GIVEN_UP_SECONDS)
         if not self.store.can_write or not self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT):
             return
         try:
-            with self.store.try_lock() as locked:
-                if locked:
-                    self.store.note_access_refusal(token, Refusal(str(error), self._now(token)))
+            self.store.note_access_refusal(token, Refusal(str(error), self._now(token)))
         except StoreUnavailableError as failure:
             log.warning("Could not note that Exact refuses the access token: %s", failure)
         finally:
             self._one_thread.release()
 
-    def _why_not(self, token: Token | None) -> str | None:
-        """Return why a token was given up a short while ago, ``None`` if it was not."""
+    def _why_not(self, token: Token | None) -> str:
+        """Return the reason of a pause for a token; empty without a pause."""
         if token is None or self._given_up is None:
-            return None
+            return ""
         given_up, why, until = self._given_up
-        return why if given_up.access == token.access and self.grants.clock.local() < until else None
+        return why if given_up.access == token.access and self.grants.clock.local() < until else ""
 
     def sign_in(self, code: AuthorizationCode, redirect_uri: str) -> Token:
         """
-        Exchange the code of a sign-in for a pair and store it; it replaces the stored pair.
+        Exchange the code of a sign-in for a pair, and replace the stored pair.
 
-        :param redirect_uri: Redirect URI that the code was requested with.
+        :param redirect_uri: Redirect URI of the request for the code.
         :raises ExactTokenError: Exact refused the code.
         :raises ExactTransportError: no response came, or the pair could not be stored.
         """
         if not self.store.can_write:
-            raise ExactTransportError("This process could not store the tokens, so it signs nobody in.")
-        # A code is valid for a minute or three: rather sign in beside a stuck refresher than lose it.
+            raise ExactTransportError("This process could not store the tokens, so no sign-in begins.")
+        # A code is valid for a minute or three: rather sign in beside a stuck refresher than lose the code.
         deadline = self.grants.clock.local() + MAX_SIGN_IN_WAIT
         is_alone = self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT)
         try:
@@ -204,12 +198,12 @@ class RefreshingTokenProvider:
         return token.is_fresh(self._now(token)) and not is_refused and not self._is_behind(token)
 
     def _is_behind(self, token: Token) -> bool:
-        """Whether this process got a newer pair than the stored one, which was not stored or was overwritten."""
+        """Whether this process got a newer pair than the stored pair: not stored, or overwritten."""
         own = self._own
         return own is not None and (own.parent == fingerprint(token.refresh) or own.supersedes(token))
 
     def _current(self, refused: Token | None) -> Token:
-        """Return the token of the store, refreshed if it is due; wait up to ``MAX_WAIT`` for other processes."""
+        """Return the token of the store, refreshed if due; wait up to ``MAX_WAIT`` for further processes."""
         deadline = self.grants.clock.local() + MAX_WAIT
         failure: ExactTransportError | None = None
         while True:
@@ -230,20 +224,20 @@ class RefreshingTokenProvider:
             self.sleep(POLL_INTERVAL)
 
     def _next(self, refused: Token | None) -> Token | None:
-        """Return the token of the store, refreshed if it is due; ``None`` to look again a little later."""
+        """Return the token of the store, refreshed if due; ``None`` to look again a little later."""
         token = self._stored()
         if self._serves(token, refused):
             return token
         is_behind = self._is_behind(token)
         if not is_behind and not token.may_refresh(self._now(token)):
-            # A sign-in ends the token at once, and stores the one that replaces it a little later.
+            # A sign-in ends the token at once, and stores the new token a little later.
             return None if refused is not None and self.store.is_locked() else token
         if not self.store.can_write:
             if refused is None and token.is_alive(self._now(token)):
                 return token
             raise ExactTransportError(
-                "The access token is due for a refresh, and this process could not store the new one, so it asks "
-                "for none. Tasks, triggers and the API server can."
+                "The access token is due for a refresh, and this process could not store the new pair, so no refresh "
+                "begins. Tasks, triggers and the API server can store."
             )
         if not is_behind and (noted := self._noted(token)):
             return self._without_refresh(token, refused, noted)
@@ -260,7 +254,7 @@ class RefreshingTokenProvider:
             return token
         if noted := self._noted(token):
             return self._without_refresh(token, refused, noted)
-        # A process that was stopped may have lost the lock meanwhile.
+        # A stopped process may have lost the lock meanwhile.
         return self._refreshed(token) if self.store.holds_lock() else None
 
     def _stored(self) -> Token:
@@ -270,7 +264,7 @@ class RefreshingTokenProvider:
         return token
 
     def _noted(self, token: Token) -> Refusal | None:
-        """Return the noted refusal of a refresh token that is still in force."""
+        """Return the noted refusal of a refresh token, if still in force."""
         noted, clock = self.store.refusal(token), self.grants.clock
         if noted is None and self._refused is not None and self._refused[0].refresh == token.refresh:
             noted = self._refused[1]
@@ -282,7 +276,7 @@ class RefreshingTokenProvider:
 
     def _without_refresh(self, token: Token, refused: Token | None, noted: Refusal) -> Token | None:
         """
-        Return a token whose refresh was refused, as long as it is valid; ``None`` while another may be stored.
+        Return a valid token after a refused refresh; ``None`` while a newer pair may be stored.
 
         :raises ExactError: the refusal is final.
         """
@@ -306,7 +300,7 @@ class RefreshingTokenProvider:
             token = self.store.write(replace(token, refresh=refused.replacement.refresh), replacing=token)
         newer = self.store.read()
         if newer is not None and newer.refresh != token.refresh and newer.is_alive(self._now(newer)):
-            # A sign-in, or a refresher that lost its lock, has stored a pair meanwhile.
+            # A sign-in, or a refresher without its lock, has stored a pair meanwhile.
             return newer
         refusal = self._refusal(token, refused)
         self._refused = (token, refusal)
@@ -317,7 +311,7 @@ class RefreshingTokenProvider:
         """Return the note of a refusal, by Exact's clock."""
         now = self._now(token)
         if refused.too_early:
-            # With a valid token, this worker's clock is ahead of Exact's; else the token's age is not known.
+            # With a valid token, the worker's clock is ahead of Exact's; else the token's age is not known.
             seconds = TOO_EARLY_SECONDS if token.is_alive(now) else REFRESH_AFTER
             skew = self.grants.clock.skew
             return Refusal(str(refused), now + seconds, too_early=True, host=platform.node(), skew=skew)
@@ -326,11 +320,11 @@ class RefreshingTokenProvider:
 
     def _obtained(self, obtain: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """
-        Call Exact in a thread while this thread keeps the lock, and store the new pair.
+        Call Exact in a second thread while the calling thread keeps the lock, and store the new pair.
 
         A token call may take longer than the lock lasts. An interruption (``execution_timeout``, Ctrl-C) is raised
-        after the pair is stored. Only this thread uses the store, since Airflow's channel to Variables belongs to one
-        thread.
+        after the pair is stored. Only the calling thread uses the store: Airflow's channel to Variables belongs to a
+        single thread.
         """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact-online-refresh") as pool:
             obtained = pool.submit(obtain)
@@ -346,7 +340,7 @@ class RefreshingTokenProvider:
                 raise
 
     def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
-        """Store a new pair before its use; after a failure this process keeps a refreshed pair for its next call."""
+        """Store a new pair before its use; after a failure the process keeps a refreshed pair for the next call."""
         if replacing is not None:
             self._own = fresh
         return self.store.write(fresh, replacing=replacing)

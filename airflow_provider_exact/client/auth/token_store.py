@@ -94,7 +94,7 @@ class TokenStore(Protocol):
         ...
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
-        """Remember that Exact refused an access token repeatedly; called only under the lock."""
+        """Remember repeated refusals of an access token, for people; ``until`` is the time of the refusal."""
         ...
 
 
