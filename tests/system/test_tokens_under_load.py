@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.system.running import RunningAirflow
 
-TOKEN_VARIABLE = TOKEN_KEY + CONN_ID
 FAILING_CONNECTIONS = {"exact_ended", "exact_wrong_secret", "exact_refused", "exact_nowhere"}
 FAILING = FAILING_CONNECTIONS | {"format_everything", "create_wrongly", "list_wrongly"}
 OTHER_APP = ("0e5f0000-0000-4000-8000-000000000066", "another kn0wn/secret+of=these&tests")
@@ -146,7 +145,9 @@ def test_no_secret_is_to_be_found_anywhere(crowd: Crowd):
     states = run.tasks()
     assert {name for name, state in states.items() if state == "failed"} == FAILING, run.ends("wait")
 
-    paths = ("variables", "connections", "eventLogs", f"{run.path}/taskInstances", f"variables/{TOKEN_VARIABLE}")
+    keys = [variable["key"] for variable in running.api("GET", "variables", params={"limit": 100})["variables"]]
+    (tokens,) = (key for key in keys if key.startswith(TOKEN_KEY) and key.endswith(crowd.app[0]))
+    paths = ("variables", "connections", "eventLogs", f"{run.path}/taskInstances", f"variables/{tokens}")
     texts += [json.dumps(running.api("GET", path, params={"limit": 100})) for path in paths]
     for conn_id in (CONN_ID, *FAILING_CONNECTIONS):
         connection = running.api("GET", f"connections/{conn_id}")
