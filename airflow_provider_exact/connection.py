@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 CONN_TYPE = "exact_online"
 CONFIG_SECTION = "exact_online"
 ENVIRONMENT = "AIRFLOW_CONN_"
+# Id of a connection during a test of Airflow's API server.
+MADE_UP = re.compile(r"[0-9a-zA-Z]{8}")
 # Text in the form for a saved secret. Airflow 3.1.3 tests a connection with this text, later versions with the secret.
 MASKED = "***"
 TEXT_FIELDS = ("region", "redirect_uri", "refresh_token", "access_token", "token_variable")
@@ -234,6 +237,28 @@ def stored_ids() -> set[str]:
         for variable in session.scalars(select(StoredVariable).where(is_ours)):
             ids.update(connections_of(cast("str | None", variable.val)))
         return ids
+
+
+def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
+    """
+    Return the saved connection with the sign-in, client secret and refresh token of a form that is tested.
+
+    The form's Test button tests its content under a made-up id, and may send a mask for the saved refresh token.
+    """
+    stored = stored_ids()
+    for saved in known_connections():
+        # During the test, the made-up id is in the environment as well.
+        if MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored:
+            continue
+        try:
+            is_same = saved.token_key == settings.token_key
+        except ExactRequestError:
+            continue
+        # In constant time: a person may test connections without the right to read the secret.
+        is_same &= hmac.compare_digest(saved.client_secret.encode(), settings.client_secret.encode())
+        if is_same and settings.refresh_token in (None, saved.refresh_token):
+            return saved
+    return None
 
 
 def find_connection(conn_id: str) -> ConnectionSettings | None:

@@ -343,7 +343,7 @@ class ExactOnlineHook(BaseHook):
             return False, str(error)
 
     def _tested(self) -> tuple[bool, str]:
-        from airflow_provider_exact.connection import MASKED
+        from airflow_provider_exact.connection import MASKED, saved_as
         from airflow_provider_exact.tokens import variables
 
         settings, client = self.settings, self.get_conn()
@@ -359,11 +359,14 @@ class ExactOnlineHook(BaseHook):
                     f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "
                     "button tells whether somebody is signed in."
                 )
-            # The same for a wrong secret and for no sign-in: a person may test connections without the right to read.
-            return False, (
-                f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the connection, "
-                "and sign in on the page Admin, Exact Online."
-            )
+            saved = saved_as(settings) if variables.is_server() else settings
+            if saved is None or not saved.refresh_token:
+                # The answer to a wrong secret as well: a person may test connections without the right to read.
+                return False, (
+                    f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the "
+                    "connection, and sign in on the page Admin, Exact Online."
+                )
+            client.tokens = saved.token_provider()
         me = client.get_me()
         division = (
             f"default division {client.division}" if client.division else "no default division, so tasks name theirs"

@@ -144,9 +144,11 @@ def test_the_test_says_who_is_signed_in(connection):
     assert connection.statistics()["total"] == 1
 
 
+@pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("shown", ["the saved one", "***", None])
-def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, shown):
-    ExactOnlineHook().get_me()
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, shown, is_used):
+    if is_used:
+        ExactOnlineHook().get_me()
     if shown == "the saved one":
         shown = ExactOnlineHook().settings.refresh_token
     put_connection(monkeypatch, "vgtg3jtv", **app(waiting, refresh_token=shown))
@@ -171,6 +173,7 @@ def test_the_test_of_a_wrong_secret_tells_no_more_than_one_without_a_sign_in(emu
     before = ExactOnlineHook("vgtg3jtv").test_connection()
     put_connection(monkeypatch, **app(emulator, refresh_token=emulator.sign_in()["refresh_token"]))
     emulator.advance(571)
+    assert ExactOnlineHook("vgtg3jtv").test_connection() == before
     assert ExactOnlineHook().get_me()["UserName"] == emulator.user_name
     calls = emulator.statistics()["total"]
     assert ExactOnlineHook("vgtg3jtv").test_connection() == before
