@@ -11,7 +11,7 @@ def consent(address: str, emulator: Any, *, browser: Any = requests, **changes: 
     """
     Fill in the form of an authorize URL, and return the address of the redirect.
 
-    :param changes: Form fields other than those of the usual user, who allows all divisions.
+    :param changes: Changes to the form of the usual user with all divisions.
     """
     form = {"user_name": emulator.user_name, "password": emulator.password, "decision": "allow"}
     form |= {"division": [str(division) for division in emulator.divisions]} | changes

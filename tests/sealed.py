@@ -1,4 +1,4 @@
-"""Content of a token Variable, written and read by a test that knows the connection."""
+"""Content of a token Variable, written and read by a test with the connection's settings."""
 
 from __future__ import annotations
 

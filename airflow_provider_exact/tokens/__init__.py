@@ -1,1 +1,1 @@
-"""Where Airflow keeps tokens: a Variable, and the lease that lets one worker at a time replace it."""
+"""Tokens in Airflow: a Variable, and a lease for a single refresh at a time."""

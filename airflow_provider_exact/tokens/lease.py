@@ -1,9 +1,9 @@
 """
-Lease that one process at a time holds, made of an ordinary Variable.
+Lease with a single holder at a time, made of an ordinary Variable.
 
-Airflow's API has no lock and no compare-and-swap. Claim, wait, read again replaces both: a process that still finds its
-own name, after every process that saw the lease free has written its own, is the holder (Fischer's algorithm). A lease
-of a holder that stopped expires; a living holder extends it.
+Airflow's API has no lock and no compare-and-swap. Claim, wait, read again replaces both: all processes with a view of a
+free lease write their names, wait, and read; the process with the last name is the holder (Fischer's algorithm). The
+lease of a stopped holder expires; a living holder extends the lease.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from airflow_provider_exact.tokens import variables
 
 log = logging.getLogger(__name__)
 
-# A write through the API server takes 10 ms, at worst 100 ms; the pause leaves room for a slow one.
+# A write through the API server takes 10 ms, at worst 100 ms; the pause leaves room for slow writes.
 SETTLING = 1.0
 DURATION = 15.0
-# Clocks of workers may differ by so many seconds; a lease that lasts longer was written by no honest holder.
+# Clocks of workers may differ by this number of seconds; no honest lease lasts longer.
 CLOCK_TOLERANCE = 120.0
-# A write this long after the look at the old content could overwrite the claim of another process.
+# Limit of seconds between a look and a write; a later write could overwrite a newer claim.
 MAX_LOOK_AGE = 1.0
-# How often a process that stopped between the look at the lease and the write looks again.
+# Number of looks of a process with stops between look and write.
 MAX_LOOKS = 5
 DESCRIPTION = "Which worker is refreshing an Exact Online token; kept by airflow-provider-exact. Holds no secret."
 
 
 class Lease:
     """
-    Variable that is shared by all processes that refresh the same tokens.
+    Variable of all processes with access to a sign-in.
 
     :param key: Key of the Variable.
     """
@@ -51,7 +51,7 @@ class Lease:
         self._clock = clock
         self._sleep = sleep
         self._owner = uuid.uuid4().hex
-        # Until when this process holds the lease, by its own clock; 0 when it does not.
+        # End of the lease of this process, by the local clock; 0 without the lease.
         self._held_until = 0.0
         self._is_left = False
 
@@ -77,12 +77,12 @@ class Lease:
         return float(notes["until"]) if _is_held(notes, self._clock()) else None
 
     def is_ours(self) -> bool:
-        """Whether this process holds the lease, as far as its own clock tells."""
+        """Whether this process holds the lease, according to the local clock."""
         return self._clock() < self._held_until
 
     @contextmanager
     def try_hold(self) -> Iterator[bool]:
-        """Try to become the holder until the block ends; ``False`` at once or after a second for a held lease."""
+        """Try to become the holder for the block; ``False`` at once or after a second for a held lease."""
         try:
             is_holder = self._claim()
         except (variables.VariableReadError, variables.VariableWriteError) as error:
@@ -108,7 +108,7 @@ class Lease:
                 return False
             claim = {**notes, "owner": self._owner, "until": looked_at + DURATION}
             if owner not in (None, self._owner):
-                # The last holder did not release the lease: it may have stopped, and resume with a pair to store.
+                # The last holder did not release the lease, and may resume with a pair to store.
                 claim["abandoned_at"] = looked_at
             if self._write(claim, looked_at):
                 self._held_until = looked_at + DURATION
@@ -122,11 +122,11 @@ class Lease:
         return False
 
     def abandoned_at(self) -> float:
-        """Return when a process took the lease over from a holder that did not release it; 0 for never."""
+        """Return the time of the last takeover without a release; 0 for never."""
         return _moment(self.notes().get("abandoned_at")) or 0.0
 
     def keep(self) -> None:
-        """Extend the lease; claim an expired one again, unless another process holds it."""
+        """Extend the lease; claim an expired lease again, unless a second process is the holder."""
         if not self.is_ours():
             self._claim()
             return
@@ -135,22 +135,22 @@ class Lease:
             self._held_until = now + DURATION
 
     def leave(self) -> None:
-        """Let the lease expire instead of releasing it: this process has a pair that is not stored."""
+        """Let the lease expire instead of a release: the process has an unsaved pair."""
         self._is_left = True
 
     def note(self, name: str, value: Any) -> None:
-        """Leave a note for the next holders, unless another process holds the lease."""
+        """Leave a note for the next holders, unless a second process is the holder."""
         self._change(lambda notes: notes | {name: value})
 
     def _release(self) -> None:
         try:
             self._change(lambda notes: notes | {"owner": None})
         except (variables.VariableReadError, variables.VariableWriteError) as error:
-            # The work is done and stored; the others wait until the lease expires.
+            # The work is done and stored; further processes wait for the end of the lease.
             log.warning("Could not release the lease: %s", error)
 
     def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
-        """Change the content; ``False``, and nothing written, when another process holds the lease."""
+        """Change the content; ``False``, without a write, for a lease of a second process."""
         for _ in range(MAX_LOOKS):
             notes = self.notes()
             looked_at = self._clock()
@@ -162,7 +162,7 @@ class Lease:
         return False
 
     def _write(self, notes: dict[str, Any], looked_at: float) -> bool:
-        """Write the content; ``False``, and nothing written, when the look at the old content was too long ago."""
+        """Write the content; ``False``, without a write, after too long a time since the look at the old content."""
         return variables.write(
             self.key,
             json.dumps(notes),

@@ -109,7 +109,7 @@ def _asked(key: str) -> str | None:
 
         with create_session() as session:
             found = session.scalar(select(ServerVariable).where(ServerVariable.key == key))
-            # There by now: the database failed in the first read only.
+            # The database failed in the first read only.
             return None if found is None else _text(found.get_val())
     return None
 
@@ -118,9 +118,9 @@ def write(key: str, text: str, *, description: str, is_timely: Callable[[], bool
     """
     Replace a Variable's text.
 
-    :param is_timely: Asked directly before the write; ``False`` writes nothing, and is returned. A process that was
-        stopped after it read the old text would overwrite the text of another process.
-    :raises VariableWriteError: this process can't write Variables, or Airflow's API server or database failed.
+    :param is_timely: Asked directly before the write; ``False`` prevents the write, and is returned. After a stop
+        between read and write, a process would overwrite newer text.
+    :raises VariableWriteError: the process can't write Variables, or Airflow's API server or database failed.
     """
     if not is_timely():
         return False

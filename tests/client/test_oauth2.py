@@ -24,7 +24,7 @@ TOKEN = "oauth2/token"
 
 @pytest.fixture
 def due(exact):
-    """Return grants and a token that may be refreshed."""
+    """Return grants and a token due for a refresh."""
     token = exact.signed_in()
     exact.advance(571)
     return exact.grants(), token
@@ -203,12 +203,12 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_args):
-        """Log nothing."""
+        """Skip the log."""
 
 
 @pytest.fixture
 def recorder():
-    """Return a function that starts a server."""
+    """Return a function to start a server."""
     servers = []
 
     def start(status, location=""):
@@ -268,7 +268,7 @@ def test_a_pair_is_dated_by_exacts_clock(exact):
         # Agrees with any clock: Exact's header has no fractions, and the call took two seconds.
         (102.0, 100.0, 100.0, 0.0),
         (100.9, 100.0, 100.0, 0.0),
-        # Behind by a minute, ahead by a minute: the least that agrees with the response.
+        # Behind by a minute, ahead by a minute: the smallest skew in agreement with the response.
         (40.5, 100.0, 40.0, 59.5),
         (160.5, 100.0, 160.0, -59.0),
     ],

@@ -1,4 +1,4 @@
-"""TCP proxies that a test can shut: outages of a database for chosen processes."""
+"""TCP proxies with a switch: outages of a database for chosen processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.demo.processes import LOOPBACK
 
 
 class Gate:
-    """Proxy on a port of its own before another port of this machine."""
+    """Proxy on a free port before a port of this machine."""
 
     def __init__(self, loop, target):
         self._loop = loop
@@ -25,7 +25,7 @@ class Gate:
         self._run(self._open())
 
     def shut(self):
-        """End all connections, and refuse new ones."""
+        """End all connections, and refuse new connections."""
         self._run(self._shut())
 
     def _run(self, coroutine):
@@ -57,7 +57,7 @@ class Gate:
 
 @contextlib.contextmanager
 def gates(target):
-    """Yield a function that makes gates before a port."""
+    """Yield a function for new gates before a port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

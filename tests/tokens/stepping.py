@@ -1,9 +1,9 @@
 """
-Program of test_never_lost.py: fork processes that ask for a token, and stop one of them at a step of its work.
+Program of test_never_lost.py: fork processes in need of a token, and stop a process at a step of the refresh.
 
-A program of its own, so that it forks without threads, and imports Airflow once for all children. Each line on standard
-input is a JSON object: ``child`` (a name) with ``environment`` and perhaps ``step`` forks one, ``resume`` resumes a
-stopped one. Each line on standard output is an event: ``{"child": …, "stopped": true}``, or a child's ``outcome``.
+A separate program forks without threads, and imports Airflow once for all children. Each line on standard input is a
+JSON object: ``child`` (a name) with ``environment`` and perhaps ``step`` forks a process, ``resume`` resumes a stopped
+process. Each line on standard output is an event: ``{"child": …, "stopped": true}``, or a child's ``outcome``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 
 
 def stop_at(owner, name, *, after, when=lambda *args, **options: True):
-    """Have this process stop itself, once, before or after it calls a function."""
+    """Stop the process, once, before or after a call of a function."""
     function = getattr(owner, name)
     stops = [True]
 
@@ -66,7 +66,7 @@ STEPS = {
 
 
 def ask():
-    """Ask Exact who is signed in; tell how it went and how many token calls it took."""
+    """Read the signed-in user; return the outcome and the statuses of token calls."""
     calls, sent = [], Grants._sent
 
     def counted(*args, **options):
@@ -97,7 +97,7 @@ def fork(child, environment, step, results):
 
 
 def main():
-    # Airflow logs to the standard output of all children: events have a pipe of their own.
+    # Airflow logs to the standard output of all children: events have a separate pipe.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 

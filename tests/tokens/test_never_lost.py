@@ -1,8 +1,8 @@
 """
-Refresher that is stopped, or cut off from Airflow's database, at each step of its work.
+Refresher with a stop, or an outage of Airflow's database, at each step of a refresh.
 
-Each scenario has an app, a connection and a way to the database of its own. One process refreshes an expired token and
-stops at a step; another one wants a token meanwhile. Afterwards the next expiry shows whether the sign-in is alive.
+Each scenario has a separate app, connection and way to the database. The first process refreshes an expired token and
+stops at a step; a second process needs a token meanwhile. Afterwards the next expiry shows whether the sign-in lives.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Program:
 
 @dataclass
 class Stage:
-    """Everything that scenarios share."""
+    """Program, emulators and database of all scenarios."""
 
     program: Program
     emulators: dict
@@ -113,7 +113,7 @@ class Stage:
     settings: dict = field(default_factory=dict)
 
     def set(self, scenario):
-        """Sign in with an app of the scenario's own; return the environment of its processes."""
+        """Sign in with a separate app for the scenario."""
         emulator = self.emulators[scenario.grace]
         client_id = f"0e5f0000-0000-4000-8000-{scenario.number:012d}"
         emulator.register_app(client_id, "secret", f"Scenario {scenario.number}")
@@ -157,7 +157,7 @@ class Stage:
         }
 
     def play(self, scenario):
-        """Return the outcomes of the stopped process and of the other one."""
+        """Return the outcomes of the stopped process and of the second process."""
         gate = self.make_gate()
         environment = self.environment(scenario, gate.port)
         holder, other = f"{scenario.number} holder", f"{scenario.number} other"
@@ -168,7 +168,7 @@ class Stage:
             gate.shut()
             self.program.resume(holder)
         self.program.start(other, environment)
-        # The length of the stop or outage is the scenario itself.
+        # The scenario is the length of the stop or outage.
         threading.Event().wait(scenario.seconds)
         if scenario.kind == "outage":
             gate.open()
@@ -177,7 +177,7 @@ class Stage:
         return [self.program.outcome(holder), self.program.outcome(other)]
 
     def survives(self, scenario):
-        """Return the outcome of a process that finds the token expired once more."""
+        """Return the outcome of a process after one more expiry."""
         child = f"{scenario.number} next"
         self.program.start(child, self.environment(scenario, PORT))
         return self.program.outcome(child)
@@ -235,7 +235,7 @@ def play_all(stage, scenarios, at_once):
 
 
 def report(outcomes):
-    """Print a line for each scenario: its token calls by status, and its failures."""
+    """Print a line for each scenario: token calls by status, and failures."""
     for scenario, each in outcomes.items():
         calls = [status for outcome in each[:2] for status in outcome["token_calls"]]
         refreshes, refusals = calls.count(200), len(calls) - calls.count(200)
@@ -252,7 +252,7 @@ def check(outcomes):
     assert failed == {}
     for scenario, each in outcomes.items():
         calls = [status for outcome in each[:2] for status in outcome["token_calls"]]
-        # Only an Exact that accepts a refresh token twice allows a second refresh.
+        # Only with grace, Exact accepts a second refresh.
         assert 1 <= calls.count(200) <= (2 if scenario.grace else 1), scenario
 
 

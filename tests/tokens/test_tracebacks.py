@@ -1,4 +1,4 @@
-"""Local variables of tracebacks, which senders of error reports such as sentry-sdk read: none holds a secret."""
+"""Local variables of tracebacks, as sent in error reports by sentry-sdk: no secret is readable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.demo.processes import LOOPBACK, free_port
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 
-# Functions that are called while a pair is on its way from Exact into the store.
+# Functions on the way of a pair from Exact into the store.
 STEPS = {
     "request": (OAuth2Session, "request"),
     "url of the request": (oauth2, "_secure"),
@@ -46,7 +46,7 @@ STEPS = {
 
 
 def frames(error, seen=None):
-    """Return all frames of an exception and of those that it came from, without those of tests."""
+    """Return all frames of an exception and of its causes, without frames of tests."""
     seen = set() if seen is None else seen
     if error is None or id(error) in seen:
         return
@@ -71,7 +71,7 @@ def found_in(error, secrets):
 
 @pytest.fixture
 def secrets(waiting):
-    """Return a function that lists every secret of the emulator so far."""
+    """Return a function for the list of the emulator's secrets so far."""
     return waiting.secrets
 
 
@@ -103,8 +103,8 @@ def redirect(emulator, settings):
 
 @pytest.fixture(params=["refresh", "sign-in"])
 def ask(request, waiting, monkeypatch):
-    """Return a function that refreshes a pair, or exchanges a code."""
-    # A failure to store is final at once: the length of the attempts is a matter of other tests.
+    """Return a function for a refresh, or for the exchange of a code."""
+    # No pauses: the length of the attempts to store has separate tests.
     monkeypatch.setattr(token_store, "STORE_PAUSES", ())
     monkeypatch.setattr(token_provider, "MAX_WAIT", 0)
     monkeypatch.setattr(token_provider, "MAX_SIGN_IN_WAIT", 0)
@@ -118,7 +118,7 @@ def ask(request, waiting, monkeypatch):
 @pytest.mark.parametrize(
     ("step", "kind"),
     [(step, RuntimeError) for step in STEPS]
-    # The others run in a thread of their own, which no signal interrupts.
+    # The remaining steps run in a second thread, without interruptions by signals.
     + [(step, KeyboardInterrupt) for step in ("wait for the response", "store", "look at the stored pair", "write")],
 )
 def test_no_frame_holds_a_secret_wherever_an_exception_comes_from(ask, secrets, monkeypatch, step, kind):

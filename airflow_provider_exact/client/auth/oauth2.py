@@ -1,8 +1,8 @@
 """
 OAuth2 grants of Exact Online, sent by requests-oauthlib.
 
-Secrets stay inside values without a ``repr`` until the line that hands them to the session. An exception inside the
-session has frames with secrets in local variables, so none leaves ``_sent``: a sender of error reports never sees them.
+Secrets stay inside values without a ``repr`` until the session gets them. An exception inside the session has frames
+with secrets in local variables, and therefore never leaves ``_sent``: error reports hold no secret.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class TokenRefusedError(ExactTokenError):
     """
     Refusal of a grant by the token endpoint; ``error`` is the OAuth2 code, empty for a response without JSON.
 
-    ``too_early`` means that nothing is lost: the pair is less than 570 s old. ``replacement`` is a new refresh token
-    that came with the refusal; sources contradict each other on whether one does.
+    ``too_early`` marks the harmless case: the pair is less than 570 s old. ``replacement`` is a new refresh token in
+    the refusal; sources contradict one another about such tokens.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TokenRefusedError(ExactTokenError):
 
     @property
     def may_be_replaced(self) -> bool:
-        """Whether somebody else may hold a newer pair: the refresh token was used, or a newer sign-in ended it."""
+        """Whether a second process may hold a newer pair: the refresh token was used, or a newer sign-in exists."""
         return self.error in ("unauthorized_client", "invalid_grant")
 
 
@@ -86,10 +86,10 @@ MEANINGS = {
 @dataclass(frozen=True)
 class Grants:
     """
-    Grants of one app registration on one site.
+    Grants of an app registration on a site.
 
     :param timeout: Seconds to connect, and seconds between two bytes of the response; at least 60.
-    :param clock: Clock that learns from each response.
+    :param clock: Exact's clock, corrected by each response.
     """
 
     site: Site
@@ -109,7 +109,7 @@ class Grants:
         """
         Exchange the code of a sign-in for the first pair.
 
-        :param redirect_uri: Redirect URI that the code was requested with.
+        :param redirect_uri: Redirect URI of the request for the code.
         :raises TokenRefusedError: the code, the redirect URI or the app's credentials are wrong.
         :raises ExactTransportError: no response came, so the code is probably used up; or the endpoint failed.
         """
@@ -127,10 +127,10 @@ class Grants:
 
     def refresh(self, token: Token, *, may_repeat: Callable[[], bool] = lambda: True) -> Token:
         """
-        Refresh a pair. Call it under the store's lock only, and store the result before its use.
+        Refresh a pair, under the store's lock only; the result is stored before the first use.
 
-        A request without a whole response is repeated once, at once, with the same refresh token: the one moment when
-        Exact may still accept it.
+        A request without a whole response is repeated once, at once, with an unchanged refresh token: the only moment
+        when Exact may still accept the token.
 
         :param may_repeat: Whether the lock is still held.
         :raises TokenRefusedError: Exact refused; ``too_early`` marks the harmless case.
@@ -156,8 +156,8 @@ class Grants:
         """
         Let a session send a grant, and return the response.
 
-        The session's own reading of the response is ignored: a pair counts whatever the status, and oauthlib takes
-        neither such a pair nor an odd ``expires_in``.
+        The session's own reading of the response is ignored: a pair counts at every status, and oauthlib accepts
+        neither a pair with an error status nor an odd ``expires_in``.
         """
         received: list[Response] = []
 
@@ -168,7 +168,7 @@ class Grants:
         no_response = NoResponse("no request was sent", sent=False)
         since = self.clock.local()
         with OAuth2Session(self.app.client_id, redirect_uri=redirect_uri) as session:
-            # A redirect would post the secret to another host.
+            # A redirect would post the secret to a different host.
             session.max_redirects = 0
             session.register_compliance_hook("access_token_response", receive)
             session.register_compliance_hook("refresh_token_response", receive)
@@ -189,10 +189,10 @@ class Grants:
 
     def _token(self, response: Response | NoResponse, *, redirect_uri: str = "", parent: str = "") -> Token:
         """
-        Return the pair of a response, whatever its status.
+        Return the pair of a response, at every status.
 
         :raises TokenRefusedError: a refusal.
-        :raises ExactTransportError: anything else without a pair.
+        :raises ExactTransportError: any further response without a pair.
         """
         if isinstance(response, NoResponse):
             raise ExactTransportError(
@@ -227,7 +227,7 @@ class Grants:
     def _issued(self, fields: _Fields, response: Response, parent: str) -> Token:
         local = self.clock.local()
         moment = server_time(response.headers, local)
-        # Rounded up: a pair that is taken for older than it is would be refreshed too early.
+        # Rounded up: an overestimated age would lead to a refresh too early.
         issued_at = local if moment <= local <= moment + RESOLUTION else moment + RESOLUTION
         return Token(
             fields.text("access_token"), fields.text("refresh_token"), issued_at, issued_at + fields.lifetime, parent
@@ -265,7 +265,7 @@ class _Fields:
         return values if isinstance(values.values, dict) else None
 
     def text(self, name: str) -> str:
-        """Return a field as text on one line; empty without the field."""
+        """Return a field as text on a single line; empty without the field."""
         return " ".join(str(self.values.get(name) or "").split())
 
     @property
@@ -274,7 +274,7 @@ class _Fields:
 
     @property
     def lifetime(self) -> float:
-        """Lifetime of the access token in seconds, bounded; Exact sends it as text."""
+        """Lifetime of the access token in seconds, bounded; Exact sends a text."""
         try:
             seconds = float(self.text("expires_in"))
         except ValueError:
@@ -283,7 +283,7 @@ class _Fields:
 
 
 def _json(response: Response) -> Any:
-    """Return the body as JSON, ``None`` for any other body. Python's reader accepts ``NaN``, so no pair is lost."""
+    """Return the body as JSON; ``None`` without JSON. Python's reader accepts ``NaN``, so no pair is lost."""
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError):
@@ -291,7 +291,7 @@ def _json(response: Response) -> Any:
 
 
 def _is_cut(response: Response) -> bool:
-    """Whether a response is empty or breaks off inside its JSON, although it is no refusal."""
+    """Whether a response is empty or breaks off inside the JSON, without a refusal's status."""
     if 300 <= response.status < 500:
         return False
     # No variable holds the body: frames of a traceback show variables.
@@ -299,5 +299,5 @@ def _is_cut(response: Response) -> bool:
 
 
 def _secure(url: str) -> str:
-    """Return an address as https, which OAuth2Session insists on; ``LoopbackAdapter`` sends it as plain http."""
+    """Return an address as https, as OAuth2Session demands; ``LoopbackAdapter`` sends plain http."""
     return url.replace("http://", "https://", 1)

@@ -1,4 +1,4 @@
-"""Exact's clock, as far as the ``Date`` headers of its responses tell."""
+"""Exact's clock, according to the ``Date`` headers of responses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-# A difference that is worth a line in the log; token handling bridges a smaller one unnoticed.
+# Difference in seconds for a line in the log.
 NOTABLE_SKEW = 10.0
-# Seconds by which ``Date`` may be behind: the header has no fractions.
+# ``Date`` may be behind by so much: the header has no fractions of a second.
 RESOLUTION = 1.0
 
 
@@ -19,9 +19,9 @@ class ServerClock:
     """
     Clock of Exact's servers, in seconds since the epoch.
 
-    ``skew`` is the number of seconds that Exact's clock is ahead of the worker's, ``None`` before the first response.
+    ``skew`` is the lead of Exact's clock over the worker's clock in seconds, ``None`` before the first response.
 
-    :param local: Clock of this worker.
+    :param local: Clock of the worker.
     """
 
     def __init__(self, local: Callable[[], float] = time.time) -> None:
@@ -35,7 +35,7 @@ class ServerClock:
 
     def learn(self, sent_at: float, *, since: float) -> None:
         """
-        Take the smallest skew that agrees with a response.
+        Take the smallest skew in agreement with a response.
 
         :param sent_at: ``Date`` of the response.
         :param since: Time of the request by the local clock.
@@ -44,7 +44,7 @@ class ServerClock:
         self.adopt(min(max(least, 0.0), max(least, sent_at + RESOLUTION - since)))
 
     def learn_behind(self, sent_at: float) -> None:
-        """Take the skew from a response whose request has an unknown time: only a clock that is behind shows."""
+        """Take the skew from a response without the time of the request: only a clock behind Exact's shows."""
         least = sent_at - self.local()
         if self.skew is None:
             self.adopt(max(least, 0.0))
@@ -52,7 +52,7 @@ class ServerClock:
             self.adopt(least)
 
     def adopt(self, skew: float) -> None:
-        """Use a skew, and report a notable one once."""
+        """Use a skew, and report a notable skew once."""
         self.skew = skew
         if abs(skew) > NOTABLE_SKEW and not self._is_reported:
             self._is_reported = True
@@ -60,7 +60,7 @@ class ServerClock:
 
     @property
     def complaint(self) -> str:
-        """Sentence about a clock that is wrong; empty while the clock agrees with Exact's, or is not compared yet."""
+        """Sentence about a wrong clock; empty for a clock in agreement with Exact's, or not compared yet."""
         if self.skew is None or abs(self.skew) <= NOTABLE_SKEW:
             return ""
         direction = "behind" if self.skew > 0 else "ahead of"

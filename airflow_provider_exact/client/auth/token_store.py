@@ -1,7 +1,7 @@
 """
-Token store: keeps a token pair between processes, and lets one process at a time refresh the pair.
+Token store: keeps a token pair between processes, and permits a single refresh at a time.
 
-``MemoryTokenStore`` serves tests and scripts; ``airflow_provider_exact.tokens`` has one on Airflow's Variables.
+``MemoryTokenStore`` is for tests and scripts; ``airflow_provider_exact.tokens`` has a store on Airflow's Variables.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class StoreUnavailableError(ExactTransportError):
 @dataclass(frozen=True)
 class Refusal:
     """
-    Refusal of a refresh token by Exact, so that nobody asks again before ``until``.
+    Refusal of a refresh token by Exact. No process asks again before ``until``.
 
-    All moments are seconds since the epoch. Before ``pending_until`` another process may still store the pair that
-    replaced the refresh token. ``too_early`` means that the pair is valid, and less than 570 s old. ``host`` and
-    ``skew`` tell by how many seconds Exact's clock was ahead of the clock of the worker that was refused.
+    All moments are seconds since the epoch. Before ``pending_until`` a second process may still store the successor of
+    the refresh token. ``too_early`` marks a valid pair of less than 570 s. ``skew`` is the lead of Exact's clock, in
+    seconds, over the clock of the refused worker's ``host``.
     """
 
     why: str
@@ -38,7 +38,7 @@ class Refusal:
     skew: float | None = None
 
     def error(self) -> ExactError:
-        """Return the exception for a call that needs the refresh."""
+        """Return the exception for a call in need of the refresh."""
         if self.too_early:
             return ExactRateLimitError(self.why, resets_at=self.until, status=400)
         return ExactTokenError(self.why)
@@ -55,18 +55,18 @@ class TokenStore(Protocol):
         """
         Store a pair, and return the stored token.
 
-        :param replacing: Token that the pair was refreshed from; a newer sign-in, and a pair that was issued later for
-            the same refresh token, stay. ``None``: the pair of a sign-in, which replaces everything.
+        :param replacing: Token of the refresh. A newer sign-in stays, and so does a pair that Exact issued later for
+            the refresh token. ``None`` for the pair of a sign-in, with priority over all stored pairs.
         """
         ...
 
     @property
     def can_write(self) -> bool:
-        """Whether a refreshed pair could be stored; if not, none may be refreshed."""
+        """Whether a refreshed pair could be stored; a refresh needs a place for the new pair."""
         ...
 
     def try_lock(self) -> AbstractContextManager[bool]:
-        """Try to lock out other refreshers in all processes; ``False`` while another one holds the lock."""
+        """Try to lock out further refreshers in all processes; ``False`` for a held lock."""
         ...
 
     def is_locked(self) -> bool:
@@ -74,7 +74,7 @@ class TokenStore(Protocol):
         ...
 
     def holds_lock(self) -> bool:
-        """Whether the lock that ``try_lock`` gave is still valid; asks nobody, and may be called from any thread."""
+        """Whether the lock from ``try_lock`` is still valid, by the clock alone; callable from any thread."""
         ...
 
     def keep_lock(self) -> None:
@@ -82,15 +82,15 @@ class TokenStore(Protocol):
         ...
 
     def undecided_seconds(self) -> float:
-        """Return for how long another process may still store the successor of a used refresh token."""
+        """Return for how long a second process may still store the successor of a used refresh token."""
         ...
 
     def refusal(self, token: Token) -> Refusal | None:
-        """Return the noted refusal of a refresh token, which may be past its ``until``; ``None`` without one."""
+        """Return the noted refusal of a refresh token, also after ``until``; ``None`` without a note."""
         ...
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
-        """Remember that Exact refused a refresh token; called only under the lock."""
+        """Remember a refused refresh token; called only under the lock."""
         ...
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
@@ -99,7 +99,7 @@ class TokenStore(Protocol):
 
 
 class MemoryTokenStore:
-    """Token store in this process, for tests and scripts."""
+    """Token store in memory, for tests and scripts."""
 
     can_write = True
 
@@ -131,7 +131,7 @@ class MemoryTokenStore:
         return self._lock.locked()
 
     def keep_lock(self) -> None:
-        """Do nothing: a lock in memory does not expire."""
+        """Skip: a lock in memory does not expire."""
 
     def undecided_seconds(self) -> float:
         return 0.0
@@ -143,4 +143,4 @@ class MemoryTokenStore:
         self._refused = (token.refresh, refusal)
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
-        """Do nothing: the provider of the process knows."""
+        """Skip: the provider of the process knows."""
