@@ -515,14 +515,28 @@ def test_a_worker_whose_clock_is_a_minute_behind_learns_that_from_one_401(exact)
     assert refreshes(exact) == (3, 3)
 
 
-def test_a_token_from_the_future_is_due(exact):
+def test_a_token_from_the_future_is_due_as_soon_as_exact_refuses_it(exact):
     provider = exact.provider()
-    # Learned from a response a moment ago.
-    provider.grants.clock.adopt(0.0)
+    client = exact.client(provider)
     token = provider.store.token
-    exact.advance(571)
-    provider.store.token = replace(token, issued_at=exact.clock() + 60, expires_at=exact.clock() + 660)
+    exact.advance(300)
+    # A worker with a wrong clock, and a response without a Date.
+    provider.store.token = replace(token, issued_at=exact.clock() + 3600, expires_at=exact.clock() + 4200)
+    client.get_me()
+    exact.advance(301)
+    client.get_me()
     assert provider.get().access != token.access
+    assert exact.emulator.count(endpoint="current/Me", status=401) == 1
+    assert refreshes(exact) == (1, 1)
+
+
+def test_a_process_with_an_outdated_skew_does_not_refresh_too_early(exact):
+    provider = exact.provider()
+    old = provider.store.token
+    provider.grants.clock.adopt(-3600.0)
+    exact.advance(601)
+    provider.store.token = exact.provider(old).get()
+    assert works(exact, provider.get())
     assert refreshes(exact) == (1, 1)
 
 

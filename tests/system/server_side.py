@@ -64,7 +64,7 @@ class ServerSide:
                     return json.loads(line.removeprefix(ANSWER))
                 # Airflow logs to standard output.
                 log.write(line)
-        raise AssertionError(self.log.read_text(encoding="utf-8")[-3000:])
+        raise AssertionError(self.log.read_text(encoding="utf-8")[-20000:])
 
     def expire(self, emulator_url: str) -> None:
         """Let the stored token be an hour older, for Exact and for whoever reads it."""

@@ -49,9 +49,8 @@ class Token:
     parent: str = ""
 
     def is_fresh(self, now: float) -> bool:
-        """Whether the access token is valid for a whole call: younger than 570 s, and not from the future."""
-        due_at = min(self.issued_at + REFRESH_AFTER, self.expires_at)
-        return bool(self.access) and self.issued_at - CLOCK_TOLERANCE <= now < due_at
+        """Whether the access token is valid for a whole call: younger than 570 s."""
+        return bool(self.access) and now < min(self.issued_at + REFRESH_AFTER, self.expires_at)
 
     def is_alive(self, now: float) -> bool:
         """Whether Exact still accepts the access token, if only for a short call."""
@@ -59,8 +58,11 @@ class Token:
 
     def may_refresh(self, now: float) -> bool:
         """Whether Exact allows a refresh yet; an earlier one is an error that Exact counts."""
-        is_young = self.issued_at - CLOCK_TOLERANCE <= now < self.issued_at + REFRESH_AFTER
-        return bool(self.refresh) and not (self.access and is_young)
+        return bool(self.refresh) and not (self.access and now < self.issued_at + REFRESH_AFTER)
+
+    def is_from_the_future(self, now: float) -> bool:
+        """Whether a wrong clock stamped the token, or the clock of ``now`` is wrong."""
+        return self.issued_at > now + CLOCK_TOLERANCE
 
     def supersedes(self, other: Token) -> bool:
         """Whether both pairs replaced the same refresh token, and this pair was issued later."""

@@ -189,9 +189,18 @@ class RefreshingTokenProvider:
                 self._one_thread.release()
 
     def _now(self, token: Token) -> float:
-        """Return Exact's time. Before the first response, a token from the future counts as just issued."""
-        clock = self.grants.clock
-        return clock.now() if clock.skew is not None else max(clock.now(), token.issued_at)
+        """Return Exact's time. A token from the future counts as just issued."""
+        return max(self.grants.clock.now(), token.issued_at)
+
+    def _is_due(self, token: Token, refused: Token | None) -> bool:
+        """
+        Whether Exact allows a refresh: of an old pair, or of a pair from the future with a refused access token.
+
+        Without a refusal, the worker's clock may be the wrong clock, and Exact would count a refresh too early.
+        """
+        if refused is not None and token.access == refused.access and token.refresh:
+            return token.is_from_the_future(self.grants.clock.now()) or token.may_refresh(self._now(token))
+        return token.may_refresh(self._now(token))
 
     def _serves(self, token: Token, refused: Token | None) -> bool:
         is_refused = refused is not None and token.access == refused.access
@@ -229,7 +238,7 @@ class RefreshingTokenProvider:
         if self._serves(token, refused):
             return token
         is_behind = self._is_behind(token)
-        if not is_behind and not token.may_refresh(self._now(token)):
+        if not is_behind and not self._is_due(token, refused):
             # A sign-in ends the token at once, and stores the new token a little later.
             return None if refused is not None and self.store.is_locked() else token
         if not self.store.can_write:
@@ -250,7 +259,7 @@ class RefreshingTokenProvider:
         token = self._stored()
         if self._own is not None and self._is_behind(token):
             return self._saved(self._own, replacing=token)
-        if self._serves(token, refused) or not token.may_refresh(self._now(token)):
+        if self._serves(token, refused) or not self._is_due(token, refused):
             return token
         if noted := self._noted(token):
             return self._without_refresh(token, refused, noted)
