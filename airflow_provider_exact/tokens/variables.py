@@ -1,9 +1,10 @@
 """
-Airflow's Variables from wherever this code runs.
+Airflow's Variables, from every kind of process.
 
-A task and a trigger reach them through their supervisor, the API server and the command line through the database;
-anywhere else, such as in the callback of a deadline, they can be read at best. Call it from a plain thread or through
-``sync_to_async``, never from a coroutine: in a trigger that would block the triggerer's only channel.
+A task and a trigger reach Variables through the supervisor, the API server and the command line through the database.
+In further processes, for example in the callback of a deadline, Variables can be read at best. Call the functions from
+a plain thread or through ``sync_to_async``, never from a coroutine: in a trigger, a call from a coroutine would block
+the triggerer's only channel.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def can_write() -> bool:
 
 def _is_callback() -> bool:
     """
-    Whether this process runs the callback of a deadline, whose supervisor never answers what would be written.
+    Whether this process runs the callback of a deadline. The supervisor of a callback never answers a write.
 
-    Airflow tells nobody but by who calls: a task may be forked by a process that has run callbacks before.
+    Only the call stack shows a callback: a process with earlier callbacks may fork a task.
     """
     if (module := sys.modules.get("airflow.sdk.execution_time.callback_supervisor")) is None:
         return False
@@ -62,7 +63,7 @@ def _is_callback() -> bool:
 
 
 def read(key: str) -> str | None:
-    """Return a Variable's text, or ``None`` when it is not there or can't be read."""
+    """Return a Variable's text, or ``None`` for a missing or unreadable Variable."""
     if is_server():
         from airflow.models import Variable as ServerVariable
 
@@ -76,9 +77,9 @@ def read_surely(
     key: str, *, pauses: Iterable[float] = READ_PAUSES, sleep: Callable[[float], None] = time.sleep
 ) -> str | None:
     """
-    Return a Variable's text, or ``None`` only when Airflow says that it is not there.
+    Return a Variable's text, or ``None`` only when Airflow reports a missing Variable.
 
-    :param pauses: How long to wait between tries while Airflow's API server or database fails.
+    :param pauses: Seconds between tries, while Airflow's API server or database fails.
     :raises VariableReadError: no try succeeded.
     """
     for pause in (*pauses, None):
@@ -92,7 +93,7 @@ def read_surely(
 
 
 def _asked(key: str) -> str | None:
-    """Read past Airflow's ``Variable.get``, which takes a failure for "not there"; here it is raised."""
+    """Read past Airflow's ``Variable.get``: there a failure looks like a missing Variable, here a failure raises."""
     if has_supervisor():
         from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
         from airflow.sdk.execution_time import comms, task_runner
@@ -118,7 +119,7 @@ def write(key: str, text: str, *, description: str, is_timely: Callable[[], bool
     """
     Replace a Variable's text.
 
-    :param is_timely: Asked directly before the write; ``False`` prevents the write, and is returned. After a stop
+    :param is_timely: Called directly before the write; ``False`` prevents the write, and is returned. After a stop
         between read and write, a process would overwrite newer text.
     :raises VariableWriteError: the process can't write Variables, or Airflow's API server or database failed.
     """
@@ -133,7 +134,7 @@ def write(key: str, text: str, *, description: str, is_timely: Callable[[], bool
             from airflow.sdk import Variable
 
             Variable.set(key, text, description=description)
-    except Exception as error:  # noqa: BLE001 - of many kinds, by version and place; its text could hold the value
+    except Exception as error:  # noqa: BLE001 - many kinds, by version and place; the text could hold the value
         raise VariableWriteError(
             f"Airflow did not store the Variable {key!r} ({type(error).__name__}). Check its API server and database."
         ) from None
@@ -142,10 +143,10 @@ def write(key: str, text: str, *, description: str, is_timely: Callable[[], bool
 
 def write_surely(key: str, text: str, *, description: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """
-    Replace a Variable's text, with several tries over half a minute: what is to be stored exists only here.
+    Replace a Variable's text, with several tries over half a minute: no second copy of the text exists.
 
-    Each try is read back, since Airflow before 3.3 logs a failed write and goes on. What somebody else wrote meanwhile
-    is left as it is.
+    Each try reads the Variable back, because Airflow before 3.3 logs a failed write and continues. A text that a second
+    process wrote meanwhile stays.
 
     :raises VariableWriteError: no try succeeded.
     """
@@ -165,7 +166,7 @@ def write_surely(key: str, text: str, *, description: str, sleep: Callable[[floa
 
 
 def delete(key: str) -> None:
-    """Delete a Variable; one that can't be deleted stays."""
+    """Delete a Variable; after a failure the Variable stays."""
     with suppress(Exception):
         if is_server():
             from airflow.models import Variable as ServerVariable

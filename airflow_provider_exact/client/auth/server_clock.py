@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 # Difference in seconds for a line in the log.
 NOTABLE_SKEW = 10.0
-# ``Date`` may be behind by so much: the header has no fractions of a second.
+# ``Date`` may be behind by at most one second: the header has no fractions.
 RESOLUTION = 1.0
 
 

@@ -57,7 +57,7 @@ class Token:
         return bool(self.access) and now < self.expires_at
 
     def may_refresh(self, now: float) -> bool:
-        """Whether Exact allows a refresh yet; an earlier one is an error that Exact counts."""
+        """Whether Exact allows a refresh yet; an earlier refresh is an error, and Exact counts errors."""
         return bool(self.refresh) and not (self.access and now < self.issued_at + REFRESH_AFTER)
 
     def is_from_the_future(self, now: float) -> bool:
