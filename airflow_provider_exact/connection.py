@@ -251,7 +251,8 @@ def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
         if MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored:
             continue
         try:
-            is_same = saved.token_key == settings.token_key
+            # The site as well: a chosen token_variable is no part of it, and the form's site gets the token.
+            is_same = saved.token_key == settings.token_key and saved.site == settings.site
         except ExactRequestError:
             continue
         # In constant time: a person may test connections without the right to read the secret.

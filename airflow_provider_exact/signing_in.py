@@ -132,7 +132,7 @@ def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: 
         return SignedInUser()
     except ExactError as error:
         return SignedInUser(problem=f"Who signed in could not be looked up. {error}")
-    user = str(me.get("FullName") or me.get("UserName") or me.get("UserID"))
+    user = str(me.get("FullName") or me.get("UserName") or me.get("UserID") or "")
     signed_in = _granted(client, SignedInUser(user))
     user_id = str(me.get("UserID") or "")
     settings.token_store().note_user(token, user, len(signed_in.divisions), user_id=user_id)
@@ -146,7 +146,11 @@ def _granted(client: ExactClient, signed_in: SignedInUser) -> SignedInUser:
         return signed_in
     except ExactError as error:
         return replace(signed_in, problem=f"The granted divisions could not be listed. {error}")
-    divisions = tuple(Division(int(row["Code"]), str(row.get("Description") or "")) for row in rows)
+    divisions = tuple(
+        Division(int(row["Code"]), str(row.get("Description") or ""))
+        for row in rows
+        if str(row.get("Code")).isdecimal()
+    )
     return replace(signed_in, divisions=divisions)
 
 

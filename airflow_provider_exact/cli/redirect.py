@@ -63,22 +63,32 @@ class Listener:
             self._server.serve_forever(poll_interval=0.1)
         return self._query
 
+    def _answer(self, address: str) -> RedirectQuery | None:
+        """Return the query of the redirect; ``None`` for a stray request."""
+        try:
+            query = query_of(address)
+            is_here = urlsplit(address).path == self._path
+        except ValueError:
+            return None
+        return query if is_here and query.answers(self._state) else None
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                query = RedirectQuery.of(parts.query)
-                ours = parts.path == listener._path and query.answers(listener._state)
-                title = "Back from Exact Online" if ours else "Nothing here"
-                self.send_response(200 if ours else 404)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(PAGE.format(title=title).encode())
-                if ours:
-                    listener._query = query
-                    listener._server.shutdown()
+                query = listener._answer(self.path)
+                title = "Nothing here" if query is None else "Back from Exact Online"
+                try:
+                    self.send_response(404 if query is None else 200)
+                    self.send_header("Content-Type", "text/html; charset=utf-8")
+                    self.end_headers()
+                    self.wfile.write(PAGE.format(title=title).encode())
+                finally:
+                    # The browser may be gone before the page is written.
+                    if query is not None:
+                        listener._query = query
+                        listener._server.shutdown()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Log nothing: the address holds the code."""

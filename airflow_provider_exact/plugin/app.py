@@ -77,7 +77,10 @@ def from_this_page(request: Request) -> None:
     else:
         # Behind a proxy, the request's own host may be an inner one.
         own = {urlsplit(base_url()).netloc, request.headers.get("Host", "")}
-        is_ours = sender is None or urlsplit(sender).netloc in own - {""}
+        try:
+            is_ours = sender is None or urlsplit(sender).netloc in own - {""}
+        except ValueError:
+            is_ours = False
     if not is_ours:
         raise StarletteHTTPException(403, FROM_ELSEWHERE)
 

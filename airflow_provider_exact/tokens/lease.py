@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +26,11 @@ DURATION = 15.0
 # Clocks of workers may differ by this number of seconds; no honest lease lasts longer.
 CLOCK_TOLERANCE = 120.0
 # Limit of seconds between a look and a write; a later write could overwrite a newer claim.
-MAX_LOOK_AGE = 1.0
+MAX_LOOK_AGE = 5.0
 # Number of looks of a process with stops between look and write.
 MAX_LOOKS = 5
+# Later moments, in the year 2286, are damage.
+MAX_MOMENT = 1e10
 DESCRIPTION = "Which worker is refreshing an Exact Online token; kept by airflow-provider-exact. Holds no secret."
 
 
@@ -101,10 +102,10 @@ class Lease:
 
     def _claim(self) -> bool:
         for _ in range(MAX_LOOKS):
-            notes = self.notes()
             looked_at = self._clock()
+            notes = self.notes()
             owner = notes.get("owner")
-            if _is_held(notes, looked_at) and owner != self._owner:
+            if _is_held(notes, self._clock()) and owner != self._owner:
                 return False
             claim = {**notes, "owner": self._owner, "until": looked_at + DURATION}
             if owner not in (None, self._owner):
@@ -152,8 +153,8 @@ class Lease:
     def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
         """Change the content; ``False``, without a write, for a lease of a second process."""
         for _ in range(MAX_LOOKS):
-            notes = self.notes()
             looked_at = self._clock()
+            notes = self.notes()
             if notes.get("owner") != self._owner:
                 self._held_until = 0.0
                 return False
@@ -180,5 +181,6 @@ def _is_held(notes: Mapping[str, Any], now: float) -> bool:
 
 def _moment(value: object) -> float | None:
     """Return a number of seconds; ``None`` for damaged content."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value <= MAX_MOMENT else None

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from airflow_provider_exact.client.auth.token import App, Token, fingerprint
 from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError
-from airflow_provider_exact.client.errors import ExactTokenError
+from airflow_provider_exact.client.errors import ExactError, ExactTokenError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.tokens import lease as leases
 from airflow_provider_exact.tokens import variables
@@ -192,7 +192,13 @@ class VariableTokenStore:
         return variables.can_write()
 
     def read(self) -> Token | None:
-        stored = self._stored()
+        try:
+            stored = self._stored()
+        except ExactTokenError:
+            # Damaged content: a person's refresh token replaces the Variable.
+            if self._seed is None:
+                raise
+            stored = None
         token = self._seed if stored is None or self._begins_after(stored) else self._opened(stored).token
         if token is not None:
             mask(token)
@@ -222,7 +228,7 @@ class VariableTokenStore:
     def _stored_now(self, token: Token, replacing: Token | None) -> Token:
         """Store a pair in a single attempt, unless a newer pair is stored; return the stored pair."""
         while True:
-            before, looked_at = variables.read_surely(self.key, pauses=()), self._clock()
+            looked_at, before = self._clock(), variables.read_surely(self.key, pauses=())
             kept = self._to_keep(token, replacing, before)
             if not isinstance(kept, Kept):
                 return kept
@@ -286,7 +292,7 @@ class VariableTokenStore:
         """Remember the user of a sign-in, unless the token has been replaced meanwhile."""
         try:
             while True:
-                kept, looked_at = self.kept(), self._clock()
+                looked_at, kept = self._clock(), self.kept()
                 if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
                     return
                 signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
@@ -294,7 +300,7 @@ class VariableTokenStore:
                 text = self._sealed(replace(kept, signed_in=signed_in, connections=connections))
                 if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
                     return
-        except StoreUnavailableError as error:
+        except ExactError as error:
             log.warning("Could not note who signed in: %s", error)
 
     def kept(self) -> Kept | None:
@@ -355,9 +361,10 @@ class VariableTokenStore:
         if not isinstance(noted, dict) or noted.get("asked") != asked:
             return None
         try:
-            return msgspec.convert(noted, Refusal)
+            refusal = msgspec.convert(noted, Refusal)
         except msgspec.ValidationError:
             return None
+        return refusal if 0 <= refusal.until <= leases.MAX_MOMENT else None
 
     def _note(self, name: str, asked: str, refusal: Refusal) -> None:
         try:
@@ -391,7 +398,15 @@ def _decoded(text: str | None) -> _Stored | None:
 
     :raises msgspec.DecodeError: the content is damaged.
     """
-    return None if text is None else msgspec.json.decode(text, type=_Stored)
+    if text is None:
+        return None
+    try:
+        stored = msgspec.json.decode(text, type=_Stored)
+    except RecursionError as error:
+        raise msgspec.DecodeError(str(error)) from None
+    if not all(0 <= moment <= leases.MAX_MOMENT for moment in (stored.issued_at, stored.expires_at)):
+        raise msgspec.DecodeError("a moment is damaged")
+    return stored
 
 
 def connections_of(text: str | None) -> tuple[str, ...]:

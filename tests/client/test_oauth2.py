@@ -9,6 +9,7 @@ import math
 import threading
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
 from airflow_provider_exact.client.auth.oauth2 import Grants, TokenRefusedError
@@ -16,6 +17,7 @@ from airflow_provider_exact.client.auth.server_clock import ServerClock
 from airflow_provider_exact.client.auth.token import App, AuthorizationCode, fingerprint
 from airflow_provider_exact.client.errors import ExactTransportError
 from airflow_provider_exact.client.site import Site
+from airflow_provider_exact.client.transport import Response
 from tools.demo.processes import LOOPBACK, free_port
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -137,6 +139,23 @@ def test_a_cut_or_empty_response_is_repeated_once_at_once(exact, due, body, stat
     assert exact.emulator.count(endpoint=TOKEN) == 2
 
 
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refusal_cut_inside_its_json_is_repeated_and_never_final(exact, due, status):
+    grants, token = due
+    respond(exact, '{"error": "unauthorized_cl', status, times=0)
+    with pytest.raises(ExactTransportError, match="Try again later"):
+        grants.refresh(token)
+    assert exact.emulator.count(endpoint=TOKEN) == 2
+
+
+@pytest.mark.parametrize("body", ["", "<html></html>", "{"])
+def test_too_early_is_known_from_its_header_alone(body):
+    response = Response(400, CaseInsensitiveDict(Reason="TooEarlyToRefreshTokens: wait"), body.encode())
+    with pytest.raises(TokenRefusedError, match="less than 570 s old") as caught:
+        Grants(Site.of("nl"), App("id", "secret"))._token(response)
+    assert caught.value.too_early
+
+
 def test_a_response_that_breaks_off_is_repeated_once_at_once(exact, due):
     grants, token = due
     exact.emulator.settings(refresh_grace_seconds=600)
@@ -148,7 +167,7 @@ def test_a_response_that_breaks_off_is_repeated_once_at_once(exact, due):
 def test_nothing_is_repeated_after_the_lock_was_lost(exact, due):
     grants, token = due
     respond(exact, "", times=1)
-    with pytest.raises(ExactTransportError, match="without a token"):
+    with pytest.raises(ExactTransportError, match="half a response"):
         grants.refresh(token, may_repeat=lambda: False)
     assert exact.emulator.count(endpoint=TOKEN) == 1
 

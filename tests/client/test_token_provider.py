@@ -578,3 +578,13 @@ def test_a_pair_that_a_slower_process_overwrote_with_an_older_one_is_stored_agai
     assert works(exact, provider.get())
     assert later.supersedes(earlier)
     assert exact.emulator.statistics()["refused_refreshes"] == {}
+
+
+def test_a_pair_with_a_changed_stamp_in_the_store_is_no_older_sibling(exact):
+    provider = exact.provider()
+    exact.advance(571)
+    own = provider.get()
+    provider.store.token = replace(own, issued_at=own.issued_at - 3600, expires_at=own.expires_at - 3600)
+    exact.advance(601)
+    assert works(exact, provider.get())
+    assert refreshes(exact) == (2, 2)

@@ -185,6 +185,18 @@ def test_the_test_of_a_wrong_secret_tells_no_more_than_one_without_a_sign_in(emu
     assert emulator.statistics()["total"] == calls
 
 
+def test_the_test_of_another_server_url_sends_no_stored_token(waiting, monkeypatch):
+    extra = {"refresh_token": ExactOnlineHook().settings.refresh_token, "token_variable": "chosen"}
+    saved = app(waiting, **extra)
+    put_connection(monkeypatch, **saved)
+    ExactOnlineHook().get_me()
+    before = waiting.statistics()["total"]
+    put_connection(monkeypatch, "vgtg3jtv", **saved | {"host": waiting.url.replace("127.0.0.1", "localhost")})
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert (ok, "no sign-in fits" in words) == (False, True)
+    assert waiting.statistics()["total"] == before
+
+
 def test_connections_of_one_app_share_a_sign_in(waiting, monkeypatch):
     ExactOnlineHook().get_me()
     braced = app(waiting, division=waiting.divisions[1]) | {"login": f"{{{waiting.client_id.upper()}}}"}

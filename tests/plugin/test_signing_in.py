@@ -324,6 +324,7 @@ def test_a_refused_sign_in_is_in_the_audit_log(airflow, ann, put_connection, emu
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Origin": "https://evil.example.test"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({}, 303),
     ],
 )

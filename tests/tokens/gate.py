@@ -61,8 +61,25 @@ def gates(target):
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    made = []
+
+    def make():
+        made.append(Gate(loop, target))
+        return made[-1]
+
     try:
-        yield lambda: Gate(loop, target)
+        yield make
     finally:
+        for gate in made:
+            gate.shut()
+        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(60)
+        loop.close()
+
+
+async def _end_tasks():
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

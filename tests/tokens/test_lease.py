@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_exact.tokens import lease as lease_room
 from airflow_provider_exact.tokens import variables
-from airflow_provider_exact.tokens.lease import DURATION, SETTLING, Lease
+from airflow_provider_exact.tokens.lease import DURATION, MAX_LOOK_AGE, SETTLING, Lease
 
 KEY = "exact_online_lease__x"
 
@@ -127,7 +127,9 @@ def test_it_holds_no_secret(lease):
         assert set(json.loads(variables.read(KEY))) == {"owner", "until"}
 
 
-@pytest.mark.parametrize("until", ["null", '"soon"', "true", "[]", "NaN", "Infinity", "-1e400", "1e400", "{}"])
+@pytest.mark.parametrize(
+    "until", ["null", '"soon"', "true", "[]", "NaN", "Infinity", "-1e400", "1e400", "1" + "0" * 400, "1e20", "{}"]
+)
 def test_a_lease_with_a_damaged_end_is_free(lease, until):
     variables.write(KEY, f'{{"owner": "x", "until": {until}, "abandoned_at": {until}}}', description="")
     assert not lease.is_held()
@@ -159,8 +161,7 @@ def test_a_process_that_stopped_after_it_saw_the_lease_free_looks_again(lease, c
     def stop_once():
         monkeypatch.setattr(lease, "notes", look)
         notes = look()
-        # Longer than the pause that a claim settles for.
-        clock.now += SETTLING + 0.5
+        clock.now += MAX_LOOK_AGE + 0.5
         write(owner=rival._owner, until=clock() + DURATION)
         return notes
 

@@ -208,6 +208,14 @@ class Grants:
             raise ExactTransportError(f"{SUBJECT} failed ({status}). Try again later.", status=status)
         if fields is not None and fields.text("error"):
             raise self._refusal(fields, response, parent)
+        if _is_too_early(response):
+            raise self._refusal(_Fields({}), response, parent)
+        if _is_cut(response):
+            raise ExactTransportError(
+                f"{SUBJECT} answered {status} with half a response. Try again later.",
+                status=status,
+                outcome_unknown=True,
+            )
         if 200 <= status < 300:
             raise ExactTransportError(
                 f"{SUBJECT} answered {status} without a token. Try again later, and check the connection's region or "
@@ -234,10 +242,10 @@ class Grants:
         )
 
     def _refusal(self, fields: _Fields, response: Response, parent: str) -> TokenRefusedError:
-        error, description = fields.text("error"), fields.text("error_description")[:300]
+        error, description = fields.text("error")[:100], fields.text("error_description")[:300]
         has_replacement = bool(fields.text("refresh_token"))
         replacement = Token("", fields.text("refresh_token"), 0.0, 0.0, parent) if has_replacement else None
-        too_early = error == "access_denied" or response.headers.get("Reason", "").startswith("TooEarlyToRefreshTokens")
+        too_early = error == "access_denied" or _is_too_early(response)
         if too_early:
             message = (
                 f"{SUBJECT}: this refresh token is less than 570 s old, and Exact accepts none earlier. Nothing is "
@@ -291,11 +299,15 @@ def _json(response: Response) -> Any:
 
 
 def _is_cut(response: Response) -> bool:
-    """Whether a response is empty or breaks off inside the JSON, without a refusal's status."""
-    if 300 <= response.status < 500:
-        return False
+    """Whether a response breaks off inside the JSON, or is empty without a refusal's status."""
     # No variable holds the body: frames of a traceback show variables.
-    return not response.body.strip() or (response.body.lstrip().startswith(b"{") and _json(response) is None)
+    if response.body.lstrip().startswith(b"{"):
+        return _json(response) is None
+    return not response.body.strip() and not 300 <= response.status < 500
+
+
+def _is_too_early(response: Response) -> bool:
+    return response.headers.get("Reason", "").startswith("TooEarlyToRefreshTokens")
 
 
 def _secure(url: str) -> str:

@@ -66,7 +66,8 @@ class Token:
 
     def supersedes(self, other: Token) -> bool:
         """Whether both pairs replaced the same refresh token, and this pair was issued later."""
-        return bool(self.parent) and self.parent == other.parent and self.issued_at > other.issued_at
+        is_sibling = bool(self.parent) and self.parent == other.parent and self.refresh != other.refresh
+        return is_sibling and self.issued_at > other.issued_at
 
     @classmethod
     def to_begin_with(cls, refresh: str) -> Token:
