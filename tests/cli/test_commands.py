@@ -306,17 +306,13 @@ def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, em
     monkeypatch.setenv("AIRFLOW_CONN_APART", json.dumps(apart))
     paste()
     run("login", "--no-browser")
-    capsys.readouterr()
-    run("status", "--output", "json")
-    found = {row["conn_id"]: row for row in json.loads(capsys.readouterr().out)}
+    found = {row["conn_id"]: row for row in status_rows(capsys)[0]}
     assert list(found) == ["apart", f"{CONN_ID}, second"]
     shared = found[f"{CONN_ID}, second"]
     assert (shared["state"], shared["user"]) == ("signed in", "Daniel Emmers")
     assert shared["division"] == f"{emulator.division}, {emulator.divisions[1]}"
     assert found["apart"]["state"] == "never signed in"
-    run("status", "second", "--output", "json")
-    assert [row["conn_id"] for row in json.loads(capsys.readouterr().out)] == [f"{CONN_ID}, second"]
+    assert [row["conn_id"] for row in status_rows(capsys, "second")[0]] == [f"{CONN_ID}, second"]
     run("login", "--no-browser", "--conn-id", "apart")
-    capsys.readouterr()
-    run("status")
-    assert f"apart and {CONN_ID}, second are two sign-ins of the same app by Daniel Emmers" in capsys.readouterr().err
+    _, warnings = status_rows(capsys)
+    assert f"apart and {CONN_ID}, second are two sign-ins of the same app by Daniel Emmers" in warnings
