@@ -99,7 +99,8 @@ def table_for(user: BaseUser, sought: str = "") -> Table:
             text = f"Airflow could not read this connection ({type(error).__name__})."
             wrong.append(Row((Shown(conn_id),), error=text))
         else:
-            found += [settings] if settings is not None else []
+            if settings is not None:
+                found.append(settings)
     now = time.time()
     sign_ins = signing_in.shared_sign_ins(found, now=now)
     rows = [_row(sign_in, user, now) for sign_in in sign_ins]

@@ -144,15 +144,17 @@ def test_the_test_says_who_is_signed_in(connection):
     assert connection.statistics()["total"] == 1
 
 
+# Before and after the saved connection in the alphabet.
+@pytest.mark.parametrize("made_up", ["0gtg3jtv", "vgtg3jtv"])
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("shown", ["the saved one", "***", None])
-def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, shown, is_used):
+def test_the_test_under_a_made_up_id_finds_the_saved_connections_tokens(waiting, monkeypatch, made_up, shown, is_used):
     if is_used:
         ExactOnlineHook().get_me()
     if shown == "the saved one":
         shown = ExactOnlineHook().settings.refresh_token
-    put_connection(monkeypatch, "vgtg3jtv", **app(waiting, refresh_token=shown))
-    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    put_connection(monkeypatch, made_up, **app(waiting, refresh_token=shown))
+    ok, words = ExactOnlineHook(made_up).test_connection()
     assert (ok, "Signed in" in words) == (True, True)
     assert waiting.statistics()["refreshes"] == 1
 

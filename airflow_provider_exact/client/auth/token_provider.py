@@ -198,13 +198,12 @@ class RefreshingTokenProvider:
 
         Without a refusal, the worker's clock may be the wrong clock, and Exact would count a refresh too early.
         """
-        if refused is not None and token.access == refused.access and token.refresh:
-            return token.is_from_the_future(self.grants.clock.now()) or token.may_refresh(self._now(token))
+        if _is_refused(token, refused) and token.is_from_the_future(self.grants.clock.now()):
+            return bool(token.refresh)
         return token.may_refresh(self._now(token))
 
     def _serves(self, token: Token, refused: Token | None) -> bool:
-        is_refused = refused is not None and token.access == refused.access
-        return token.is_fresh(self._now(token)) and not is_refused and not self._is_behind(token)
+        return token.is_fresh(self._now(token)) and not _is_refused(token, refused) and not self._is_behind(token)
 
     def _is_behind(self, token: Token) -> bool:
         """Whether this process got a newer pair than the stored pair: not stored, or overwritten."""
@@ -353,3 +352,7 @@ class RefreshingTokenProvider:
         if replacing is not None:
             self._own = fresh
         return self.store.write(fresh, replacing=replacing)
+
+
+def _is_refused(token: Token, refused: Token | None) -> bool:
+    return refused is not None and token.access == refused.access
