@@ -20,7 +20,7 @@ from airflow_provider_exact.client.errors import ExactRequestError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.provider_info import get_provider_info
 from airflow_provider_exact.tokens.providers import shared_provider
-from airflow_provider_exact.tokens.token_store import DESCRIPTION, TOKEN_KEY, VariableTokenStore, connections_of
+from airflow_provider_exact.tokens.token_store import TOKEN_KEY, VariableTokenStore, connections_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -106,10 +106,9 @@ class ConnectionSettings:
 
         :raises ExactRequestError: region or Server URL is wrong.
         """
-        if self.token_variable:
-            return self.token_variable
-        # Some people paste the braces of Exact's ids.
-        names = (urlsplit(self.site.base_url).netloc, self.client_id.strip("{}").lower())
+        # The prefix keeps a chosen name from replacing a Variable of somebody else.
+        chosen = (self.token_variable or "").removeprefix(TOKEN_KEY)
+        names = (chosen,) if chosen else (urlsplit(self.site.base_url).netloc, self.app.bare_id)
         return TOKEN_KEY + "__".join(re.sub(r"[^\w.-]", "_", name, flags=re.ASCII) for name in names)[:200]
 
     @property
@@ -233,8 +232,7 @@ def stored_ids() -> set[str]:
     with create_session() as session:
         of_our_type = select(StoredConnection.conn_id).where(StoredConnection.conn_type == CONN_TYPE)
         ids = {str(conn_id) for conn_id in session.scalars(of_our_type)}
-        is_ours = StoredVariable.key.startswith(TOKEN_KEY) | (StoredVariable.description == DESCRIPTION)
-        for variable in session.scalars(select(StoredVariable).where(is_ours)):
+        for variable in session.scalars(select(StoredVariable).where(StoredVariable.key.startswith(TOKEN_KEY))):
             ids.update(connections_of(cast("str | None", variable.val)))
         return ids
 

@@ -15,6 +15,7 @@ from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, Auth
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactRequestError, ExactTokenError
+from airflow_provider_exact.client.site import DEFAULT_PORTS, origin
 from airflow_provider_exact.connection import CONFIG_SECTION
 from airflow_provider_exact.tokens.token_store import SignedIn, VariableTokenStore
 
@@ -28,19 +29,19 @@ WARNING_TIME = 7 * 86_400.0
 PATIENCE = 10.0
 
 
-def redirect_uri(settings: ConnectionSettings) -> str:
+def redirect_uri(settings: ConnectionSettings, *, chosen: str = "") -> str:
     """
-    Return where Exact sends people back: the connection's, the configuration's, else this Airflow's own page.
+    Return the redirect URI: the chosen one, the connection's, the configuration's, else the page of this Airflow.
 
-    It is never taken from a request, which a proxy may have changed.
+    Never taken from a request, since a proxy may have changed the request.
 
-    :raises ExactRequestError: none is configured.
+    :raises ExactRequestError: none is configured, or the redirect URI is no address.
     """
     from airflow.configuration import conf
 
-    configured = settings.redirect_uri or conf.get(CONFIG_SECTION, "redirect_uri", fallback="").strip()
+    configured = chosen or settings.redirect_uri or conf.get(CONFIG_SECTION, "redirect_uri", fallback="").strip()
     if configured:
-        return configured
+        return _address(configured)
     base_url = conf.get("api", "base_url", fallback="").rstrip("/")
     if base_url.startswith(("http://", "https://")):
         return base_url + CALLBACK_PATH
@@ -49,6 +50,19 @@ def redirect_uri(settings: ConnectionSettings) -> str:
         "redirect_uri or [api] base_url in Airflow's configuration. It must be, letter for letter, the one of the "
         "app's registration."
     )
+
+
+def _address(redirect_uri: str) -> str:
+    try:
+        scheme, host, _ = origin(redirect_uri)
+    except ValueError:
+        scheme = host = ""
+    if scheme not in DEFAULT_PORTS or not host:
+        raise ExactRequestError(
+            f"redirect_uri: {redirect_uri!r} is not an address. Give the redirect URI of the app's registration, such "
+            "as https://airflow.example.com/exact-online/callback."
+        )
+    return redirect_uri
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,8 @@ class Status:
     """
     State of a connection's sign-in, as far as Airflow knows; moments are seconds since the epoch.
 
-    ``expires_at`` is the end of an unused refresh token; ``problem`` says why a person is needed.
+    ``expires_at`` is the end of an unused refresh token; ``problem`` says why a person is needed. ``is_stored`` marks a
+    stored sign-in, in contrast to the connection's own tokens.
     """
 
     state: State
@@ -179,6 +194,7 @@ class Status:
     expires_at: float | None = None
     refreshing_until: float | None = None
     problem: str | None = None
+    is_stored: bool = False
 
     def expires_soon(self, now: float) -> bool:
         """Whether the connection must be used, or signed in again, within a week."""
@@ -186,10 +202,16 @@ class Status:
 
 
 def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
-    """Return how a connection stands; reads Variables only."""
+    """
+    Return how a connection stands; reads Variables only.
+
+    :raises ExactRequestError: client id, client secret or site is missing or malformed.
+    :raises StoreUnavailableError: Airflow failed to read.
+    """
     now = time.time() if now is None else now
     if settings.access_token:
         return Status(State.READY_TOKEN)
+    settings.grants()
     # Without pauses between reads that find nothing: nothing is spent or written on the strength of these.
     store = settings.token_store(sleep=lambda _: None)
     try:
@@ -211,7 +233,9 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     alive = State.SIGNED_IN if token.is_fresh(max(now, token.issued_at)) else State.DUE
     state = State.NEEDED if problem else alive
     refreshing_until = store.lease.held_until()
-    return Status(state, signed_in.user, signed_in.user_id, token.issued_at, expires_at, refreshing_until, problem)
+    return Status(
+        state, signed_in.user, signed_in.user_id, token.issued_at, expires_at, refreshing_until, problem, is_stored=True
+    )
 
 
 def _refused(store: VariableTokenStore, token: Token) -> str | None:
@@ -255,20 +279,17 @@ def shared_sign_ins(connections: Iterable[ConnectionSettings], *, now: float | N
     statuses: dict[tuple[object, ...], Status] = {}
     found: dict[tuple[object, ...], SharedSignIn] = {}
     for settings in connections:
+        identity: tuple[object, ...] = (settings.conn_id,)
         try:
-            known: tuple[object, ...] = (
-                settings.token_key,
-                settings.app,
-                settings.refresh_token,
-                settings.access_token,
-            )
-            if known not in statuses:
-                statuses[known] = status(settings, now=now)
-            sign_in = SharedSignIn((settings,), statuses[known])
+            app = (settings.token_key, settings.site, settings.app.bare_id, settings.client_secret)
+            own = (*app, settings.refresh_token, settings.access_token)
+            if own not in statuses:
+                statuses[own] = status(settings, now=now)
+            sign_in = SharedSignIn((settings,), statuses[own])
+            if not settings.access_token:
+                identity = app if statuses[own].is_stored else own
         except ExactError as error:
             sign_in = SharedSignIn((settings,), error=str(error))
-        is_shared = sign_in.status is not None and not settings.access_token
-        identity = (settings.token_key, settings.app, sign_in.status) if is_shared else (settings.conn_id,)
         if (first := found.get(identity)) is not None:
             sign_in = replace(first, connections=(*first.connections, settings))
         found[identity] = sign_in
@@ -283,7 +304,7 @@ def clashes(sign_ins: Iterable[SharedSignIn]) -> list[str]:
         if sign_in.status is None or not sign_in.status.user_id:
             continue
         lead = sign_in.connections[0]
-        first = owners.setdefault((lead.site.base_url, lead.client_id, sign_in.status.user_id), sign_in)
+        first = owners.setdefault((lead.site.base_url, lead.app.bare_id, sign_in.status.user_id), sign_in)
         if first is not sign_in:
             warnings.append(
                 f"{first.names} and {sign_in.names} are two sign-ins of the same app by {sign_in.status.user}: Exact "

@@ -65,7 +65,7 @@ def login(args: argparse.Namespace) -> None:
             f"The connection {args.conn_id!r} has a ready access token, which is used instead of any sign-in. Take it "
             "out first."
         )
-    redirect_uri = args.redirect_uri or signing_in.redirect_uri(settings)
+    redirect_uri = signing_in.redirect_uri(settings, chosen=args.redirect_uri or "")
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
     before = _stored(settings)
@@ -95,11 +95,11 @@ def _stored(settings: ConnectionSettings) -> Token | None:
 
 
 def _stopped(settings: ConnectionSettings, before: Token | None) -> str:
-    """Return a sentence about a sign-in that was stopped after its code was sent to Exact."""
+    """Return a sentence about a sign-in that was stopped with its code at hand."""
     after = _stored(settings)
     if after is not None and after != before:
         return f"stopped; the tokens are stored, so the connection {settings.conn_id!r} is signed in."
-    return "stopped; the code was sent to Exact and no tokens were stored. Start the sign-in again."
+    return "stopped; no new tokens are stored. Start the sign-in again."
 
 
 def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> RedirectQuery:

@@ -17,15 +17,18 @@ PAGE = (
 
 
 def query_of(address: str) -> RedirectQuery:
-    """Return the query of an address."""
-    return RedirectQuery.of(urlsplit(address.strip()).query)
+    """Return the query of an address; empty for a text that is no address."""
+    try:
+        return RedirectQuery.of(urlsplit(address.strip()).query)
+    except ValueError:
+        return RedirectQuery()
 
 
 def checked(query: RedirectQuery, state: str) -> RedirectQuery:
     """
     Return the query of the redirect.
 
-    :raises ExactTokenError: the query belongs to another sign-in.
+    :raises ExactTokenError: the query belongs to another sign-in, or there is none.
     """
     if not query.answers(state):
         raise ExactTokenError(
@@ -65,12 +68,8 @@ class Listener:
 
     def _answer(self, address: str) -> RedirectQuery | None:
         """Return the query of the redirect; ``None`` for a stray request."""
-        try:
-            query = query_of(address)
-            is_here = urlsplit(address).path == self._path
-        except ValueError:
-            return None
-        return query if is_here and query.answers(self._state) else None
+        query = query_of(address)
+        return query if query.answers(self._state) and urlsplit(address).path == self._path else None
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         listener = self

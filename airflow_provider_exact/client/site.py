@@ -129,7 +129,7 @@ def _checked_address(address: str) -> str:
     if "@" in address:
         raise ExactRequestError("Server URL: leave user name and password out of the address.")
     try:
-        scheme, host, _ = origin(address)
+        scheme, host, port = origin(address)
     except ValueError:
         # The error of urllib quotes the address.
         raise ExactRequestError(
@@ -147,4 +147,6 @@ def _checked_address(address: str) -> str:
         raise ExactRequestError(
             f"Server URL: {address!r} would send tokens unencrypted. Use https (http is for loopback)."
         )
-    return address
+    # In one spelling, since the sign-in is stored under the site's name.
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"

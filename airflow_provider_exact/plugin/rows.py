@@ -112,24 +112,19 @@ def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
     row = Row(tuple(_shown(settings, now) for settings in sign_in.connections))
     try:
         row = replace(row, site=_described(lead.site), origin=_origin(lead.site))
-        if sign_in.status is not None and not lead.access_token:
-            begun.authorize_url(lead, "")
     except ExactError as error:
         return replace(row, error=str(error))
     found = sign_in.status
     if found is None:
         return replace(row, error=sign_in.error)
-    changeable = next((each for each in sign_in.connections if access.may_change(user, each.conn_id)), None)
-    why = _why(found) if changeable else f"{_why(found)} Signing in needs the right to edit this connection.".strip()
     row = replace(
         row,
         label=f"signed in as {found.user}" if found.state is State.SIGNED_IN and found.user else found.state.value,
         tone=TONES[found.state],
-        why=why,
+        why=_why(found),
     )
-    if changeable is not None and found.state is not State.READY_TOKEN:
-        button = "Sign in" if found.state is State.NEVER else "Sign in again"
-        row = replace(row, button=button, button_for=changeable.conn_id)
+    if found.state is not State.READY_TOKEN:
+        row = _with_button(row, sign_in, user)
     if found.expires_at is None or found.state is State.NEEDED:
         return row
     return replace(
@@ -138,6 +133,23 @@ def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
         until=time.strftime("%Y-%m-%d", time.gmtime(found.expires_at)),
         expires_soon=found.expires_soon(now),
     )
+
+
+def _with_button(row: Row, sign_in: SharedSignIn, user: BaseUser) -> Row:
+    """Add the button of the first connection that the user may sign in for, or the reason for a missing button."""
+    problems = []
+    for settings in sign_in.connections:
+        if not access.may_change(user, settings.conn_id):
+            continue
+        try:
+            begun.authorize_url(settings, "")
+        except ExactError as error:
+            problems.append(str(error))
+        else:
+            is_first = sign_in.status is not None and sign_in.status.state is State.NEVER
+            return replace(row, button="Sign in" if is_first else "Sign in again", button_for=settings.conn_id)
+    problem = problems[0] if problems else "Signing in needs the right to edit this connection."
+    return replace(row, why=f"{row.why} {problem}".strip())
 
 
 def _shown(settings: ConnectionSettings, now: float) -> Shown:

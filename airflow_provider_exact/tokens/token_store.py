@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from airflow_provider_exact.client.auth.token import App, Token, fingerprint
+from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, App, Token, fingerprint
 from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError
 from airflow_provider_exact.client.errors import ExactError, ExactTokenError
 from airflow_provider_exact.client.site import Site
@@ -40,9 +40,7 @@ HOLDER_SECONDS = 300.0
 
 def lease_key(token_key: str) -> str:
     """Return the key of the lease of a token Variable."""
-    if token_key.startswith(TOKEN_KEY):
-        return LEASE_KEY + token_key.removeprefix(TOKEN_KEY)
-    return LEASE_KEY + token_key
+    return LEASE_KEY + token_key.removeprefix(TOKEN_KEY)
 
 
 def mask(token: Token) -> None:
@@ -290,18 +288,53 @@ class VariableTokenStore:
 
     def note_user(self, token: Token, user: str, divisions: int, *, user_id: str = "") -> None:
         """Remember the user of a sign-in, unless the token has been replaced meanwhile."""
+
+        def noted(kept: Kept) -> Kept | None:
+            if kept.signed_in is None or kept.token.refresh != token.refresh:
+                return None
+            signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
+            return replace(kept, signed_in=signed_in, connections=self._connections(kept.connections))
+
         try:
-            while True:
-                looked_at, kept = self._clock(), self.kept()
-                if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
-                    return
-                signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
-                connections = self._connections(kept.connections)
-                text = self._sealed(replace(kept, signed_in=signed_in, connections=connections))
-                if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
-                    return
+            self._change(noted)
         except ExactError as error:
             log.warning("Could not note who signed in: %s", error)
+
+    def pass_over(self, token: Token) -> bool:
+        if self._seed is None or token.refresh != self._seed.refresh:
+            return False
+
+        def passed_over(kept: Kept) -> Kept | None:
+            is_expired = self._clock() >= kept.token.issued_at + REFRESH_TOKEN_SECONDS
+            return None if is_expired else replace(kept, earlier=(*kept.earlier, fingerprint(token.refresh))[-EARLIER:])
+
+        try:
+            is_passed_over = self._change(passed_over)
+        except ExactTokenError:
+            return False
+        if is_passed_over:
+            log.warning(
+                "Exact refused the refresh token in the connection %r. The stored sign-in of the app is used instead; "
+                "take the refresh token out of the connection.",
+                self._conn_id,
+            )
+        return is_passed_over
+
+    def _change(self, change: Callable[[Kept], Kept | None]) -> bool:
+        """
+        Change the content of the Variable; ``False`` without a content, or where ``change`` returns ``None``.
+
+        :raises ExactTokenError: as in ``kept``.
+        :raises StoreUnavailableError: Airflow failed to read or to write.
+        """
+        while True:
+            looked_at, kept = self._clock(), self.kept()
+            changed = None if kept is None else change(kept)
+            if changed is None:
+                return False
+            text, is_timely = self._sealed(changed), self._is_timely(looked_at)
+            if variables.write(self.key, text, description=DESCRIPTION, is_timely=is_timely):
+                return True
 
     def kept(self) -> Kept | None:
         """
@@ -385,7 +418,7 @@ class VariableTokenStore:
                 self._note("access_refused", fingerprint(token.access), refusal)
 
     def _asked(self, token: Token) -> str:
-        return fingerprint(" ".join((token.refresh, self._app.client_id, self._app.client_secret)))
+        return fingerprint(" ".join((token.refresh, self._app.bare_id, self._app.client_secret)))
 
 
 class _HiddenError(variables.VariableWriteError):

@@ -116,6 +116,7 @@ def test_a_new_sign_in_wins_over_what_is_stored(connected, paste, emulator):
         (lambda address: address.replace("state=", "state=x"), "does not belong to the sign-in"),
         (lambda address: address.partition("?")[0], "does not belong to the sign-in"),
         (lambda address: "", "does not belong to the sign-in"),
+        (lambda address: f"http://[{address}", "does not belong to the sign-in"),
         (lambda address: re.sub(r"code=[^&]+", "code=stampNL001.x!y", address), "Exact refused the code"),
         (lambda address: re.sub(r"code=[^&]+&?", "", address), "holds no code"),
     ],
@@ -125,6 +126,14 @@ def test_an_address_that_is_not_the_right_one_is_refused(connected, paste, chang
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
     assert stored() is None
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://127.0.0.1:99999/callback", "127.0.0.1/callback"])
+def test_a_redirect_uri_that_is_no_address_is_refused_before_anything_begins(connected, paste, address, capsys):
+    paste()
+    with pytest.raises(SystemExit, match="is not an address. Give the redirect URI"):
+        run("login", "--redirect-uri", address)
+    assert capsys.readouterr().out == ""
 
 
 def test_denied_consent_is_told(connected, paste):
@@ -284,7 +293,7 @@ def test_commands_end_with_a_sentence_when_stopped(connected, monkeypatch):
     ("function", "words"),
     [
         ("client.ExactClient.get_me", "the tokens are stored, so the connection .* is signed in"),
-        ("auth.oauth2.Grants.exchange", "no tokens were stored. Start the sign-in again"),
+        ("auth.oauth2.Grants.exchange", "no new tokens are stored. Start the sign-in again"),
     ],
 )
 def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, paste, monkeypatch, function, words):
@@ -295,7 +304,7 @@ def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, pas
     monkeypatch.setattr(f"airflow_provider_exact.client.{function}", stop)
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
-    assert bool(stored()) == ("tokens are stored" in words)
+    assert bool(stored()) == ("the tokens are stored" in words)
 
 
 def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, emulator, monkeypatch, capsys):

@@ -12,7 +12,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
-from airflow_provider_exact.client.auth.oauth2 import Grants, TokenRefusedError
+from airflow_provider_exact.client.auth.oauth2 import Grants, TokenFailedError, TokenRefusedError
 from airflow_provider_exact.client.auth.server_clock import ServerClock
 from airflow_provider_exact.client.auth.token import App, AuthorizationCode, fingerprint
 from airflow_provider_exact.client.errors import ExactTransportError
@@ -201,6 +201,16 @@ def test_a_failure_of_the_endpoint_is_worth_a_later_try(exact, due, status, body
     respond(exact, body, status)
     with pytest.raises(ExactTransportError, match="[Tt]ry again later"):
         grants.refresh(token)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
+def test_a_refresh_token_alone_comes_with_the_failure(exact, due, status):
+    grants, token = due
+    respond(exact, '{"refresh_token": "r"}', status)
+    with pytest.raises((TokenFailedError, TokenRefusedError)) as caught:
+        grants.refresh(token)
+    assert caught.value.replacement.refresh == "r"
+    assert caught.value.replacement.parent == fingerprint(token.refresh)
 
 
 def test_a_redirect_is_a_refusal(exact, due):

@@ -28,6 +28,8 @@ def test_each_region_has_its_site():
         ("nl", "https://gateway.example", "https://gateway.example"),
         ("", "http://localhost:8180", "http://localhost:8180"),
         (None, "http://[::1]:8180", "http://[::1]:8180"),
+        ("nl", "HTTPS://Start.ExactOnline.NL:443", "https://start.exactonline.nl"),
+        (None, "http://LocalHost:80/", "http://localhost"),
     ],
 )
 def test_a_server_address_overrides_the_region(region, server, base):

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_exact.client.auth import token_provider
-from airflow_provider_exact.client.auth.token import Token
+from airflow_provider_exact.client.auth.token import Token, fingerprint
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
-from airflow_provider_exact.client.auth.token_store import MemoryTokenStore, Refusal
-from airflow_provider_exact.client.errors import ExactRateLimitError, ExactTokenError, ExactTransportError
+from airflow_provider_exact.client.auth.token_store import MemoryTokenStore, Refusal, StoreUnavailableError
+from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactTokenError, ExactTransportError
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 
@@ -337,6 +337,55 @@ def test_a_refresh_token_that_comes_with_a_refusal_is_stored(exact):
     assert provider.store.read().refresh != first.refresh
     exact.advance(571)
     assert works(exact, provider.get())
+
+
+class Failing(MemoryTokenStore):
+    """Store with a failure at the first write."""
+
+    failure = StoreUnavailableError("Airflow is down.")
+
+    def write(self, token, *, replacing=None):
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        return super().write(token, replacing=replacing)
+
+
+def refresh_token_alone(exact, status):
+    body = '{"refresh_token": "successor"}'
+    exact.emulator.fault("status", endpoint="oauth2/token", status=status, body=body, times=1)
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+def test_a_refresh_token_that_comes_with_a_failure_is_stored(exact, status):
+    provider = exact.provider()
+    old = provider.get()
+    exact.advance(601)
+    refresh_token_alone(exact, status)
+    with pytest.raises(ExactError):
+        provider.get()
+    stored = provider.store.read()
+    assert (stored.access, stored.refresh, stored.parent) == (old.access, "successor", fingerprint(old.refresh))
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_refresh_token_that_could_not_be_stored_is_stored_a_moment_later(exact, status):
+    provider = exact.provider()
+    provider.store = Failing(provider.get())
+    exact.advance(601)
+    refresh_token_alone(exact, status)
+    # The emulator does not know the made-up successor, and refuses.
+    with pytest.raises(ExactTokenError):
+        provider.get()
+    assert provider.store.read().refresh == "successor"
+    assert exact.emulator.count(endpoint="oauth2/token") == 2
+
+
+def test_an_interruption_waits_for_the_refresh_token_of_a_failure(exact, interrupted):
+    refresh_token_alone(exact, 500)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.get()
+    assert interrupted.store.read().refresh == "successor"
 
 
 def test_a_process_whose_clock_is_ahead_asks_rarely_and_goes_on_with_the_old_token(exact):

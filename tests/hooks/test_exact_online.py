@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from airflow_provider_exact import signing_in
 from airflow_provider_exact.client.errors import ExactRequestError, ExactTokenError, ExactTransportError
-from airflow_provider_exact.connection import ConnectionSettings, known_connections, known_ids
+from airflow_provider_exact.connection import ConnectionSettings, find_connection, known_connections, known_ids
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from airflow_provider_exact.tokens import variables
 from airflow_provider_exact.tokens.token_store import lease_key
@@ -69,13 +70,16 @@ def test_a_corrected_client_id_or_secret_is_tried_at_once(waiting, monkeypatch, 
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
-def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch):
-    extra = {"refresh_token": waiting.sign_in()["refresh_token"], "token_variable": "our_exact_token"}
+@pytest.mark.parametrize("chosen", ["finance", "exact_online_token__finance"])
+def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch, chosen):
+    variables.write("finance", "somebody's other Variable", description="")
+    extra = {"refresh_token": waiting.sign_in()["refresh_token"], "token_variable": chosen}
     put_connection(monkeypatch, **app(waiting, **extra))
     waiting.advance(571)
     ExactOnlineHook().get_me()
-    assert variables.read("our_exact_token")
-    assert variables.read("exact_online_lease__our_exact_token")
+    assert variables.read("exact_online_token__finance")
+    assert variables.read("exact_online_lease__finance")
+    assert variables.read("finance") == "somebody's other Variable"
 
 
 def test_a_ready_access_token_is_used_as_it_is(connection):
@@ -210,6 +214,21 @@ def test_connections_of_one_app_share_a_sign_in(waiting, monkeypatch):
     assert waiting.statistics()["refreshes"] == 1
     host = waiting.url.removeprefix("http://").replace(":", "_")
     assert token_key() == f"exact_online_token__{host}__{waiting.client_id}"
+
+
+def test_a_dead_refresh_token_of_one_connection_leaves_the_shared_sign_in(waiting, monkeypatch, caplog):
+    dead = waiting.sign_in()["refresh_token"]
+    put_connection(monkeypatch, **app(waiting, refresh_token=waiting.sign_in()["refresh_token"]))
+    put_connection(monkeypatch, "second", **app(waiting, refresh_token=dead))
+    waiting.advance(571)
+    ExactOnlineHook().get_me()
+    for _ in range(2):
+        assert ExactOnlineHook("second").get_me()["UserName"] == waiting.user_name
+    assert "Exact refused the refresh token in the connection 'second'" in caplog.text
+    # The refusal was asked for once, and counts as the only error.
+    assert (waiting.statistics()["refreshes"], waiting.count(endpoint="oauth2/token")) == (1, 2)
+    assert signing_in.status(find_connection("second")).is_stored
+    assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
 @pytest.mark.parametrize("changes", [{"login": "another"}, {"extra": {"region": "be"}, "host": ""}])

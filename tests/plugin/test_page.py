@@ -103,6 +103,33 @@ def test_connections_of_one_app_are_one_row_with_one_button(ann, put_connection,
         assert rows(ann.get(connection=conn_id)) == shown
 
 
+def test_spellings_of_a_client_id_and_a_site_are_one_row(ann, put_connection, emulator):
+    put_connection("braced", login=f"{{{emulator.client_id.upper()}}}")
+    put_connection("plain", host=emulator.url.upper())
+    assert ann.come_back(ann.consent(ann.begin("braced"), emulator)).status_code == 200
+    assert list(rows(ann.get())) == ["braced<br>plain"]
+
+
+def test_a_button_signs_in_for_a_connection_that_leads_here(ann, put_connection, emulator):
+    put_connection("elsewhere", extra={"redirect_uri": "https://localhost:9999/elsewhere"})
+    put_connection("here")
+    assert ann.come_back(ann.consent(ann.begin("here"), emulator)).status_code == 200
+    answer = ann.get()
+    text, buttons = rows(answer)["elsewhere<br>here"]
+    assert "does not lead to this page" not in text
+    assert buttons == ["Sign in again"]
+    assert 'action="/exact-online/sign-in/here"' in answer.text
+
+
+@pytest.mark.parametrize("redirect_uri", ["http://[", "https://localhost:port/", "localhost/exact-online/callback"])
+def test_a_redirect_uri_that_is_no_address_is_told_beside_the_state(ann, put_connection, redirect_uri):
+    put_connection(extra={"redirect_uri": redirect_uri})
+    text, buttons = rows(ann.get())[CONN_ID]
+    assert "never signed in" in text
+    assert "is not an address. Give the redirect URI" in text
+    assert buttons == []
+
+
 def test_two_sign_ins_of_one_app_by_one_user_are_warned_of(ann, put_connection, emulator):
     put_connection("apart", extra={"token_variable": "apart"})
     put_connection("shared")
@@ -179,13 +206,15 @@ def test_a_connection_that_is_wrong_says_so_in_its_row_only(ann, put_connection,
     assert set(shown) - {"listed"} == {"torn", "nobodys", "elsewhere", "spoilt", "sound"}
     assert "contradict each other" in shown["torn"][0]
     assert "lacks Client ID" in shown["nobodys"][0]
+    assert "never signed in" in shown["elsewhere"][0]
     assert "does not lead to this page" in shown["elsewhere"][0]
     assert "Sign in again, which replaces it" in shown["spoilt"][0]
     assert {name: buttons for name, (_, buttons) in shown.items() if buttons} == {
         "sound": ["Sign in"],
         "spoilt": ["Sign in again"],
     }
-    assert all("not usable" in text for name, (text, _) in shown.items() if name not in ("sound", "spoilt"))
+    usable = {name for name, (text, _) in shown.items() if "not usable" not in text}
+    assert usable - {"listed"} == {"sound", "spoilt", "elsewhere"}
 
 
 def test_a_ready_access_token_needs_no_button(ann, put_connection):

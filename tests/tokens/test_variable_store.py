@@ -80,6 +80,29 @@ def test_a_refresh_that_ends_after_a_newer_chain_began_does_not_replace_it(now, 
     assert kept_by(now, "newer").read() == pair("second", now)
 
 
+@pytest.mark.parametrize(("issued_at", "is_passed_over"), [(-601, True), (-31 * 86_400, False)])
+def test_a_refused_refresh_token_is_passed_over_for_a_sign_in_of_the_last_thirty_days(now, issued_at, is_passed_over):
+    stored = pair("stored", now + issued_at)
+    kept_by(now, "seed").write(stored)
+    other = kept_by(now, "refused")
+    refused = other.read()
+    assert refused.refresh == "refused"
+    assert other.pass_over(refused) is is_passed_over
+    assert other.read() == (stored if is_passed_over else refused)
+    assert kept_by(now, "seed").read() == stored
+
+
+@pytest.mark.parametrize("content", [None, "damaged"])
+def test_without_a_sign_in_that_opens_a_refused_refresh_token_stays(now, content):
+    if content is None:
+        kept_by(now, secret="other").write(pair("stored", now))
+    else:
+        variables.write(KEY, content, description="")
+    store = kept_by(now, "refused")
+    assert store.pass_over(store.read()) is False
+    assert store.read().refresh == "refused"
+
+
 def test_a_refresh_keeps_who_signed_in_and_a_new_refresh_token_does_not(now):
     store = kept_by(now)
     store.write(pair("first", now - 601))

@@ -53,18 +53,23 @@ class TokenRefusedError(ExactTokenError):
     the refusal; sources contradict one another about such tokens.
     """
 
-    def __init__(
-        self, message: str, *, status: int, error: str, too_early: bool = False, replacement: Token | None = None
-    ) -> None:
+    replacement: Token | None = None
+
+    def __init__(self, message: str, *, status: int, error: str, too_early: bool = False) -> None:
         super().__init__(message, status=status)
         self.error = error
         self.too_early = too_early
-        self.replacement = replacement
 
     @property
     def may_be_replaced(self) -> bool:
         """Whether a second process may hold a newer pair: the refresh token was used, or a newer sign-in exists."""
         return self.error in ("unauthorized_client", "invalid_grant")
+
+
+class TokenFailedError(ExactTransportError):
+    """Failure of a token call without a refusal; ``replacement`` is a new refresh token in the response."""
+
+    replacement: Token | None = None
 
 
 MEANINGS = {
@@ -192,39 +197,44 @@ class Grants:
         Return the pair of a response, at every status.
 
         :raises TokenRefusedError: a refusal.
-        :raises ExactTransportError: any further response without a pair.
+        :raises TokenFailedError: any further response without a pair.
         """
         if isinstance(response, NoResponse):
-            raise ExactTransportError(
+            raise TokenFailedError(
                 f"{SUBJECT} did not answer ({response.reason}). Check the network and the connection's Server URL. If "
                 "later calls report a used refresh token, sign in again.",
                 outcome_unknown=response.sent,
             )
         fields = _Fields.of(response)
-        if fields is not None and fields.has_pair:
+        if fields.has_pair:
             return self._issued(fields, response, parent)
+        failure = self._failure(fields, response, redirect_uri)
+        if parent and fields.text("refresh_token"):
+            failure.replacement = Token("", fields.text("refresh_token"), 0.0, 0.0, parent)
+        raise failure
+
+    def _failure(self, fields: _Fields, response: Response, redirect_uri: str) -> TokenRefusedError | TokenFailedError:
+        """Return the exception for a response without a pair."""
         status = response.status
         if status >= 500 or status in RETRYABLE_STATUSES:
-            raise ExactTransportError(f"{SUBJECT} failed ({status}). Try again later.", status=status)
-        if fields is not None and fields.text("error"):
-            raise self._refusal(fields, response, parent)
-        if _is_too_early(response):
-            raise self._refusal(_Fields({}), response, parent)
+            return TokenFailedError(f"{SUBJECT} failed ({status}). Try again later.", status=status)
+        if fields.text("error") or _is_too_early(response):
+            return self._refusal(fields, response)
         if _is_cut(response):
-            raise ExactTransportError(
+            return TokenFailedError(
                 f"{SUBJECT} answered {status} with half a response. Try again later.",
                 status=status,
                 outcome_unknown=True,
             )
         if 200 <= status < 300:
-            raise ExactTransportError(
+            return TokenFailedError(
                 f"{SUBJECT} answered {status} without a token. Try again later, and check the connection's region or "
                 "Server URL.",
                 status=status,
                 outcome_unknown=True,
             )
         uri = f" {redirect_uri}" if redirect_uri else ""
-        raise TokenRefusedError(
+        return TokenRefusedError(
             f"{SUBJECT} refused the grant without a reason ({status}). Check that the redirect URI{uri} is, letter for "
             "letter, the one of the app's registration, that the client id and the client secret are those of this "
             "app, and that the connection's region or Server URL is the app's.",
@@ -241,10 +251,8 @@ class Grants:
             fields.text("access_token"), fields.text("refresh_token"), issued_at, issued_at + fields.lifetime, parent
         )
 
-    def _refusal(self, fields: _Fields, response: Response, parent: str) -> TokenRefusedError:
+    def _refusal(self, fields: _Fields, response: Response) -> TokenRefusedError:
         error, description = fields.text("error")[:100], fields.text("error_description")[:300]
-        has_replacement = bool(fields.text("refresh_token"))
-        replacement = Token("", fields.text("refresh_token"), 0.0, 0.0, parent) if has_replacement else None
         too_early = error == "access_denied" or _is_too_early(response)
         if too_early:
             message = (
@@ -255,22 +263,21 @@ class Grants:
             meaning = MEANINGS.get(error, "the grant was refused.")
             quote = f' Exact Online says: "{description}"' if description else ""
             message = f"{SUBJECT} ({response.status} {error}): {meaning}{quote}"
-        return TokenRefusedError(
-            message, status=response.status, error=error, too_early=too_early, replacement=replacement
-        )
+        return TokenRefusedError(message, status=response.status, error=error, too_early=too_early)
 
 
 @dataclass(frozen=True)
 class _Fields:
-    """JSON object of a token response."""
+    """JSON object of a token response; empty for a response without one."""
 
     values: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, response: Response) -> _Fields | None:
-        """Read a response; ``None`` without a JSON object."""
-        values = _Fields(_json(response))
-        return values if isinstance(values.values, dict) else None
+    def of(cls, response: Response) -> _Fields:
+        """Read a response."""
+        # A plain variable would show the tokens in a traceback.
+        fields = cls(_json(response))
+        return fields if isinstance(fields.values, dict) else cls({})
 
     def text(self, name: str) -> str:
         """Return a field as text on a single line; empty without the field."""

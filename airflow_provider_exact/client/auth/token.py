@@ -24,6 +24,11 @@ class App:
     client_id: str
     client_secret: str = field(repr=False)
 
+    @property
+    def bare_id(self) -> str:
+        """Client id for comparisons: some people paste the braces of Exact's ids."""
+        return self.client_id.strip("{}").lower()
+
 
 @dataclass(frozen=True)
 class AuthorizationCode:

@@ -12,12 +12,12 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from airflow_provider_exact.client.auth.oauth2 import Grants, TokenRefusedError
+from airflow_provider_exact.client.auth.oauth2 import Grants, TokenFailedError, TokenRefusedError
 from airflow_provider_exact.client.auth.token import REFRESH_AFTER, AuthorizationCode, Token, fingerprint
 from airflow_provider_exact.client.auth.token_store import Refusal, StoreUnavailableError, TokenStore
 from airflow_provider_exact.client.errors import ExactError, ExactTokenError, ExactTransportError
@@ -247,7 +247,8 @@ class RefreshingTokenProvider:
                 "The access token is due for a refresh, and this process could not store the new pair, so no refresh "
                 "begins. Tasks, triggers and the API server can store."
             )
-        if not is_behind and (noted := self._noted(token)):
+        noted = None if is_behind else self._noted(token)
+        if noted is not None and not self._may_be_passed_over(token, noted):
             return self._without_refresh(token, refused, noted)
         with self.store.try_lock() as locked:
             if locked:
@@ -257,7 +258,7 @@ class RefreshingTokenProvider:
     def _under_lock(self, refused: Token | None) -> Token | None:
         token = self._stored()
         if self._own is not None and self._is_behind(token):
-            return self._saved(self._own, replacing=token)
+            token = self._saved(self._own, replacing=token)
         if self._serves(token, refused) or not self._is_due(token, refused):
             return token
         if noted := self._noted(token):
@@ -294,7 +295,16 @@ class RefreshingTokenProvider:
             return token
         if is_pending:
             return None
+        is_passed_over = (
+            self._may_be_passed_over(token, noted) and self.store.holds_lock() and self.store.pass_over(token)
+        )
+        if is_passed_over:
+            return None
         raise noted.error()
+
+    def _may_be_passed_over(self, token: Token, noted: Refusal) -> bool:
+        """Whether a refused token is a person's refresh token, beside which a living pair may be stored."""
+        return not token.access and not noted.too_early and self._now(token) >= noted.pending_until
 
     def _refreshed(self, token: Token) -> Token | None:
         try:
@@ -304,8 +314,8 @@ class RefreshingTokenProvider:
         else:
             self.on_refresh()
             return kept
-        if refused.replacement:
-            token = self.store.write(replace(token, refresh=refused.replacement.refresh), replacing=token)
+        if refused.replacement is not None and self._own is not None:
+            token = self._own
         newer = self.store.read()
         if newer is not None and newer.refresh != token.refresh and newer.is_alive(self._now(newer)):
             # A sign-in, or a refresher without its lock, has stored a pair meanwhile.
@@ -339,13 +349,24 @@ class RefreshingTokenProvider:
             try:
                 while not wait([obtained], timeout=LOCK_KEEPING_INTERVAL).done:
                     self.store.keep_lock()
-                return self._saved(obtained.result(), replacing=replacing)
+                return self._kept(obtained, replacing)
             except ExactError:
                 raise
             except BaseException:
                 with suppress(ExactError):
-                    self._saved(obtained.result(), replacing=replacing)
+                    self._kept(obtained, replacing)
                 raise
+
+    def _kept(self, obtained: Future[Token], replacing: Token | None) -> Token:
+        """Store the pair of a response, also the refresh token in the response of a failure."""
+        try:
+            fresh = obtained.result()
+        except (TokenFailedError, TokenRefusedError) as error:
+            if error.replacement is not None and replacing is not None:
+                successor = replace(replacing, refresh=error.replacement.refresh, parent=error.replacement.parent)
+                self._saved(successor, replacing=replacing)
+            raise
+        return self._saved(fresh, replacing=replacing)
 
     def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
         """Store a new pair before its use; after a failure the process keeps a refreshed pair for the next call."""

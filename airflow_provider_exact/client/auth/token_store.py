@@ -93,6 +93,14 @@ class TokenStore(Protocol):
         """Remember a refused refresh token; called only under the lock."""
         ...
 
+    def pass_over(self, token: Token) -> bool:
+        """
+        Go on with a stored pair instead of a person's refresh token, which Exact has refused for good.
+
+        Called only under the lock. ``False`` without such a pair.
+        """
+        ...
+
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
         """Remember repeated refusals of an access token, for people; ``until`` is the time of the refusal."""
         ...
@@ -141,6 +149,9 @@ class MemoryTokenStore:
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
         self._refused = (token.refresh, refusal)
+
+    def pass_over(self, token: Token) -> bool:  # noqa: ARG002 - see the protocol
+        return False
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
         """Skip: the provider of the process knows."""
