@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from airflow_provider_exact.client.auth.oauth2 import TokenRefusedError
-from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, AuthorizationCode, Token
+from airflow_provider_exact.client.auth.token import REFRESH_TOKEN_SECONDS, AuthorizationCode, Token, fingerprint
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider
 from airflow_provider_exact.client.client import ExactClient
 from airflow_provider_exact.client.errors import ExactError, ExactRateLimitError, ExactRequestError, ExactTokenError
@@ -281,8 +281,8 @@ def shared_sign_ins(connections: Iterable[ConnectionSettings], *, now: float | N
     for settings in connections:
         identity: tuple[object, ...] = (settings.conn_id,)
         try:
-            app = (settings.token_key, settings.site, settings.app.bare_id, settings.client_secret)
-            own = (*app, settings.refresh_token, settings.access_token)
+            app = (settings.token_key, settings.site, settings.app.bare_id, fingerprint(settings.client_secret))
+            own = (*app, fingerprint(settings.refresh_token or ""), fingerprint(settings.access_token or ""))
             if own not in statuses:
                 statuses[own] = status(settings, now=now)
             sign_in = SharedSignIn((settings,), statuses[own])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -124,7 +125,7 @@ def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
         why=_why(found),
     )
     if found.state is not State.READY_TOKEN:
-        row = _with_button(row, sign_in, user)
+        row = _with_button(row, sign_in.connections, found, user)
     if found.expires_at is None or found.state is State.NEEDED:
         return row
     return replace(
@@ -135,10 +136,10 @@ def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
     )
 
 
-def _with_button(row: Row, sign_in: SharedSignIn, user: BaseUser) -> Row:
+def _with_button(row: Row, connections: Iterable[ConnectionSettings], found: Status, user: BaseUser) -> Row:
     """Add the button of the first connection that the user may sign in for, or the reason for a missing button."""
     problems = []
-    for settings in sign_in.connections:
+    for settings in connections:
         if not access.may_change(user, settings.conn_id):
             continue
         try:
@@ -146,8 +147,8 @@ def _with_button(row: Row, sign_in: SharedSignIn, user: BaseUser) -> Row:
         except ExactError as error:
             problems.append(str(error))
         else:
-            is_first = sign_in.status is not None and sign_in.status.state is State.NEVER
-            return replace(row, button="Sign in" if is_first else "Sign in again", button_for=settings.conn_id)
+            button = "Sign in" if found.state is State.NEVER else "Sign in again"
+            return replace(row, button=button, button_for=settings.conn_id)
     problem = problems[0] if problems else "Signing in needs the right to edit this connection."
     return replace(row, why=f"{row.why} {problem}".strip())
 

@@ -138,8 +138,10 @@ class Grants:
         when Exact may still accept the token.
 
         :param may_repeat: Whether the lock is still held.
+        Either exception may bring a new refresh token, to be stored like a pair.
+
         :raises TokenRefusedError: Exact refused; ``too_early`` marks the harmless case.
-        :raises ExactTransportError: no response came, or the endpoint failed; the stored pair may still be valid.
+        :raises TokenFailedError: no response came, or the endpoint failed; the stored pair may still be valid.
         """
         response = self._refresh_response(token)
         if (isinstance(response, NoResponse) or _is_cut(response)) and may_repeat():
