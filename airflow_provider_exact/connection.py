@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import math
 import os
 import re
 import time
@@ -16,7 +18,7 @@ from airflow_provider_exact import metrics
 from airflow_provider_exact.client.auth.oauth2 import Grants
 from airflow_provider_exact.client.auth.token import App, Token
 from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider, RefreshingTokenProvider, TokenProvider
-from airflow_provider_exact.client.errors import ExactRequestError
+from airflow_provider_exact.client.errors import ExactError, ExactRequestError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.provider_info import get_provider_info
 from airflow_provider_exact.tokens.providers import shared_provider
@@ -24,6 +26,8 @@ from airflow_provider_exact.tokens.token_store import TOKEN_KEY, VariableTokenSt
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+log = logging.getLogger(__name__)
 
 CONN_TYPE = "exact_online"
 CONFIG_SECTION = "exact_online"
@@ -58,7 +62,7 @@ class ConnectionSettings:
         """
         Read a connection.
 
-        :raises ExactRequestError: it is of another type.
+        :raises ExactRequestError: the connection has a different type, or the extra is malformed.
         """
         if connection.conn_type not in (CONN_TYPE, "", None):
             raise ExactRequestError(
@@ -66,6 +70,8 @@ class ConnectionSettings:
                 "another connection, or change its type."
             )
         extra = connection.extra_dejson
+        if not isinstance(extra, dict):
+            raise ExactRequestError(f"Connection {connection.conn_id!r}: the extra is not a JSON object.")
         text = {name: str(extra[name]).strip() or None for name in TEXT_FIELDS if extra.get(name) is not None}
         division = extra.get("division")
         return cls(
@@ -106,14 +112,17 @@ class ConnectionSettings:
 
         :raises ExactRequestError: region or Server URL is wrong.
         """
-        # The prefix keeps a chosen name from replacing a Variable of somebody else.
-        chosen = (self.token_variable or "").removeprefix(TOKEN_KEY)
-        names = (chosen,) if chosen else (urlsplit(self.site.base_url).netloc, self.app.bare_id)
+        # In each case with site and app: two apps with an equal token_variable have two sign-ins.
+        names = [urlsplit(self.site.base_url).netloc, self.app.bare_id]
+        if self.token_variable:
+            names.append(self.token_variable)
         return TOKEN_KEY + "__".join(re.sub(r"[^\w.-]", "_", name, flags=re.ASCII) for name in names)[:200]
 
     @property
     def advice(self) -> str:
         """What a person does to sign in for this connection."""
+        if not self.conn_id:
+            return "Save the connection, and sign in on the page Admin, Exact Online of Airflow."
         return (
             f"Sign in for the connection {self.conn_id!r}: on the page Admin, Exact Online of Airflow, or with the "
             f"command 'exact-online login --conn-id {self.conn_id}'."
@@ -125,8 +134,8 @@ class ConnectionSettings:
 
         :raises ExactRequestError: client id or secret is missing.
         """
-        needed = {"Client ID": self.client_id, "Client secret": self.client_secret}
-        if missing := [name for name, value in needed.items() if not value]:
+        has = {"Client ID": bool(self.client_id), "Client secret": bool(self.client_secret)}
+        if missing := [name for name, is_set in has.items() if not is_set]:
             raise ExactRequestError(
                 f"Connection {self.conn_id!r} lacks {' and '.join(missing)}; both are on the app's page in Exact's App "
                 "Center."
@@ -172,11 +181,9 @@ def seconds(option: str) -> float:
     """
     Return a length of time from Airflow's configuration.
 
-    :raises ExactRequestError: it is not above 0.
+    :raises ExactRequestError: the option is no number above 0.
     """
-    from airflow.configuration import conf
-
-    value: float = conf.getfloat(CONFIG_SECTION, option, fallback=float(_default(option)))
+    value = _option(option)
     if value <= 0:
         raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected seconds above 0, not {value}.")
     return value
@@ -186,13 +193,24 @@ def count_option(option: str) -> int:
     """
     Return a number of things from Airflow's configuration.
 
-    :raises ExactRequestError: it is negative.
+    :raises ExactRequestError: the option is no whole number from 0 on.
     """
+    value = _option(option)
+    if value < 0 or value != int(value):
+        raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected a number from 0 on, not {value:g}.")
+    return int(value)
+
+
+def _option(option: str) -> float:
     from airflow.configuration import conf
 
-    value: int = conf.getint(CONFIG_SECTION, option, fallback=int(_default(option)))
-    if value < 0:
-        raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected a number from 0 on, not {value}.")
+    text = str(conf.get(CONFIG_SECTION, option, fallback=_default(option))).strip()
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ExactRequestError(f"[{CONFIG_SECTION}] {option}: expected a number, not {text!r}.")
     return value
 
 
@@ -202,10 +220,18 @@ def _default(option: str) -> str:
     return str(config[CONFIG_SECTION]["options"][option]["default"])
 
 
-def known_connections() -> list[ConnectionSettings]:
-    """Return the connections of this type among :func:`known_ids`."""
-    found = (find_connection(conn_id) for conn_id in known_ids())
-    return [settings for settings in found if settings is not None]
+def known_connections() -> tuple[list[ConnectionSettings], dict[str, str]]:
+    """Return the connections of this type among :func:`known_ids`, and the fault of each unusable connection by id."""
+    found, faults = [], {}
+    for conn_id in known_ids():
+        try:
+            settings = find_connection(conn_id)
+        except ExactError as error:
+            faults[conn_id] = str(error)
+        else:
+            if settings is not None:
+                found.append(settings)
+    return found, faults
 
 
 def known_ids() -> list[str]:
@@ -244,7 +270,7 @@ def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
     The form's Test button tests its content under a made-up id, and may send a mask for the saved refresh token.
     """
     stored = stored_ids()
-    for saved in known_connections():
+    for saved in known_connections()[0]:
         # During the test, the made-up id is in the environment as well.
         if MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored:
             continue
@@ -261,7 +287,11 @@ def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
 
 
 def find_connection(conn_id: str) -> ConnectionSettings | None:
-    """Return a connection by its id from wherever Airflow finds it; ``None`` if there is none of this type."""
+    """
+    Return a connection by its id from any place that Airflow reads; ``None`` for a missing id or a different type.
+
+    :raises ExactRequestError: the connection can't be read, for example in a secrets backend without access.
+    """
     # Airflow 3.1 has it nowhere else.
     from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined]
     from airflow.sdk import BaseHook
@@ -270,4 +300,10 @@ def find_connection(conn_id: str) -> ConnectionSettings | None:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         return None
+    except Exception as error:
+        log.exception("The connection %r could not be read", conn_id)
+        raise ExactRequestError(
+            f"Connection {conn_id!r}: Airflow could not read the connection ({type(error).__name__}); the log has the "
+            "details."
+        ) from None
     return ConnectionSettings.of(connection) if connection.conn_type == CONN_TYPE else None

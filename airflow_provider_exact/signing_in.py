@@ -218,7 +218,7 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
         token = store.read()
     except ExactTokenError as error:
         return Status(State.NEEDED, problem=str(error))
-    problem = _refused(store, token) if token else None
+    problem = _refused(store, token, settings.advice) if token else None
     if token is None or (not token.access and not token.issued_at):
         if problem:
             return Status(State.NEEDED, problem=problem)
@@ -238,11 +238,11 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     )
 
 
-def _refused(store: VariableTokenStore, token: Token) -> str | None:
+def _refused(store: VariableTokenStore, token: Token, advice: str) -> str | None:
     """Return the reason of a noted refusal of the token that a person must know; ``None`` without one."""
     refusal = store.refusal(token)
     if refusal is not None and not refusal.too_early:
-        return refusal.why
+        return f"{refusal.why} {advice}"
     refusal = store.access_refusal(token)
     if refusal is None:
         return None

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from airflow_provider_exact.signing_in import RedirectQuery, SharedSignIn
 
 DAY = 86_400.0
+COLUMNS = (
+    "conn_id",
+    "site",
+    "state",
+    "user",
+    "division",
+    "token_age",
+    "refresh_token_until",
+    "lease",
+    "calls_left",
+)
 
 
 def as_server(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
@@ -68,8 +79,8 @@ def login(args: argparse.Namespace) -> None:
     redirect_uri = signing_in.redirect_uri(settings, chosen=args.redirect_uri or "")
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
-    before = _stored(settings)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
+    before = _stored(settings)
     try:
         signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
     except KeyboardInterrupt:
@@ -109,8 +120,8 @@ def _answer(url: str, redirect_uri: str, state: str, *, no_browser: bool) -> Red
     if not no_browser and Listener.suits(redirect_uri):
         try:
             listener = Listener(redirect_uri, state)
-        except OSError:
-            tell(f"Something else listens at {redirect_uri}, so the address has to be pasted here.")
+        except OSError as error:
+            tell(f"Can't listen at {redirect_uri} ({error.strerror}). Paste the last address of the browser here.")
     tell(f"Open this address in a browser and sign in:\n\n  {url}\n")
     if not no_browser:
         webbrowser.open(url)
@@ -133,10 +144,12 @@ def status(args: argparse.Namespace) -> None:
     from airflow_provider_exact import signing_in
     from airflow_provider_exact.connection import known_connections
 
-    connections = {settings.conn_id: settings for settings in known_connections()}
+    found, faults = known_connections()
+    connections = {settings.conn_id: settings for settings in found}
     if args.conn_id:
+        faults = {}
         connections.setdefault(args.conn_id, settings_of(args.conn_id))
-    if not connections:
+    if not connections and not faults:
         tell("There is no connection of type exact_online yet. Add one under Admin, Connections.")
         return
     now = time.time()
@@ -144,16 +157,18 @@ def status(args: argparse.Namespace) -> None:
     clashes = signing_in.clashes(sign_ins)
     if args.conn_id:
         sign_ins = [each for each in sign_ins if any(known.conn_id == args.conn_id for known in each.connections)]
-    AirflowConsole().print_as(data=[_row(sign_in, now) for sign_in in sign_ins], output=args.output)
+    rows = [_row(sign_in, now) for sign_in in sign_ins]
+    rows += [dict.fromkeys(COLUMNS, "") | {"conn_id": conn_id, "state": fault} for conn_id, fault in faults.items()]
+    AirflowConsole().print_as(data=rows, output=args.output)
     for warning in (*(_warning(sign_in, now) for sign_in in sign_ins), *clashes):
         if warning:
             tell(warning, file=sys.stderr)
 
 
 def _row(sign_in: SharedSignIn, now: float) -> dict[str, Any]:
-    row = {"conn_id": sign_in.names, "site": "", "state": "", "user": "", "division": sign_in.divisions}
     calls_left = "; ".join(filter(None, (_calls_left(settings, now) for settings in sign_in.connections)))
-    row |= {"token_age": "", "refresh_token_until": "", "lease": "free", "calls_left": calls_left}
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"conn_id": sign_in.names, "division": sign_in.divisions}
+    row |= {"lease": "free", "calls_left": calls_left}
     try:
         row["site"] = sign_in.connections[0].site.base_url
     except ExactError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -38,6 +39,10 @@ def checked(query: RedirectQuery, state: str) -> RedirectQuery:
     return query
 
 
+class _IPv6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class Listener:
     """
     Server on a loopback redirect URI, which waits for the browser to come back from Exact.
@@ -52,7 +57,9 @@ class Listener:
         self._path = parts.path or "/"
         self._query = RedirectQuery()
         # In threads, since browsers open connections ahead that they may never use.
-        self._server = ThreadingHTTPServer((parts.hostname or "127.0.0.1", parts.port or 80), self._handler())
+        host = parts.hostname or "127.0.0.1"
+        server = _IPv6Server if ":" in host else ThreadingHTTPServer
+        self._server = server((host, parts.port or 80), self._handler())
 
     @staticmethod
     def suits(redirect_uri: str) -> bool:

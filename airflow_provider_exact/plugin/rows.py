@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
@@ -17,8 +15,6 @@ from airflow_provider_exact.client.site import REGIONS, Site, origin
 from airflow_provider_exact.connection import ConnectionSettings, find_connection, known_ids
 from airflow_provider_exact.plugin import access, begun
 from airflow_provider_exact.signing_in import SharedSignIn, State, Status
-
-log = logging.getLogger(__name__)
 
 DAY = 86_400.0
 MOST_DIVISIONS = 5
@@ -94,11 +90,6 @@ def table_for(user: BaseUser, sought: str = "") -> Table:
             settings = find_connection(conn_id)
         except ExactError as error:
             wrong.append(Row((Shown(conn_id),), error=str(error)))
-        except Exception as error:
-            # Another team's secrets backend or a damaged connection: the others are shown all the same.
-            log.exception("The connection %r could not be read", conn_id)
-            text = f"Airflow could not read this connection ({type(error).__name__})."
-            wrong.append(Row((Shown(conn_id),), error=text))
         else:
             if settings is not None:
                 found.append(settings)
@@ -112,7 +103,7 @@ def _row(sign_in: SharedSignIn, user: BaseUser, now: float) -> Row:
     lead = sign_in.connections[0]
     row = Row(tuple(_shown(settings, now) for settings in sign_in.connections))
     try:
-        row = replace(row, site=_described(lead.site), origin=_origin(lead.site))
+        row = replace(row, site=_described(lead.site), origin=lead.site.base_url)
     except ExactError as error:
         return replace(row, error=str(error))
     found = sign_in.status
@@ -169,11 +160,6 @@ def _limits(settings: ConnectionSettings, now: float) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _origin(site: Site) -> str:
-    parts = urlsplit(site.base_url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _described(site: Site) -> str:
     """Say which Exact Online it is: by its country, or by its address."""
     host = origin(site.base_url)[1]
@@ -189,7 +175,7 @@ def _why(found: Status) -> str:
         case State.DUE:
             return f"Signed in{whom}. The next task renews the token."
         case State.NEEDED:
-            return f"Was signed in{whom}. {found.problem}"
+            return f"Was signed in{whom}. {found.problem}" if found.is_stored else found.problem or ""
         case State.READY_TOKEN:
             return "The connection brings its own access token, which is used instead of any sign-in."
     return found.problem or ""

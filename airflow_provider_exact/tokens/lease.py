@@ -132,26 +132,26 @@ class Lease:
             self._claim()
             return
         now = self._clock()
-        if self._change(lambda notes: notes | {"until": now + DURATION}):
+        if self.change(lambda notes: notes | {"until": now + DURATION}):
             self._held_until = now + DURATION
 
     def leave(self) -> None:
         """Let the lease expire instead of a release: the process has an unsaved pair."""
         self._is_left = True
 
-    def note(self, name: str, value: Any) -> None:
-        """Leave a note for the next holders, unless a second process is the holder."""
-        self._change(lambda notes: notes | {name: value})
-
     def _release(self) -> None:
         try:
-            self._change(lambda notes: notes | {"owner": None})
+            self.change(lambda notes: notes | {"owner": None})
         except (variables.VariableReadError, variables.VariableWriteError) as error:
             # The work is done and stored; further processes wait for the end of the lease.
             log.warning("Could not release the lease: %s", error)
 
-    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
-        """Change the content; ``False``, without a write, for a lease of a second process."""
+    def change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
+        """
+        Change the content, such as the notes for the next holders.
+
+        ``False``, without a write, for a lease of a second process.
+        """
         for _ in range(MAX_LOOKS):
             looked_at = self._clock()
             notes = self.notes()

@@ -10,7 +10,7 @@ from airflow_provider_exact.client.auth.token import Token, fingerprint
 from airflow_provider_exact.client.auth.token_provider import RefreshingTokenProvider
 from airflow_provider_exact.tokens.token_store import VariableTokenStore
 
-_providers: dict[tuple[str | None, ...], RefreshingTokenProvider] = {}
+_providers: dict[tuple[object, ...], RefreshingTokenProvider] = {}
 _guard = threading.Lock()
 
 
@@ -27,7 +27,7 @@ def shared_provider(
     Return the provider of the process for the tokens in the Variable ``key``.
 
     :param seed: The connection's own ``refresh_token``, if any.
-    :param conn_id: Id of the connection.
+    :param conn_id: Id of the connection; empty for a form that is not saved.
     :param advice: How a person signs in.
     :param on_refresh: Called after each refresh.
     """
@@ -37,6 +37,8 @@ def shared_provider(
         grants.app.client_id,
         fingerprint(grants.app.client_secret),
         fingerprint(seed.refresh) if seed else None,
+        # The provider of a form knows no connection to list beside the tokens.
+        bool(conn_id),
     )
     with _guard:
         if identity not in _providers:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +37,10 @@ STORE_PAUSES = (0.5, *[1.0] * 300)
 MAX_HIDDEN_WRITES = 30
 # A stopped holder may resume, and store a pair, for five minutes.
 HOLDER_SECONDS = 300.0
+# Time without further requests for a refused refresh token of a connection beside a stored sign-in.
+PASSED_OVER_SECONDS = 86_400.0
+# Number of remembered refusals of a sign-in: connections of an app may have different refresh tokens and secrets.
+REFUSALS = 50
 
 
 def lease_key(token_key: str) -> str:
@@ -184,6 +189,7 @@ class VariableTokenStore:
         self._conn_id = conn_id
         self._clock = clock
         self._sleep = sleep
+        self._is_seed_reported = False
 
     @property
     def can_write(self) -> bool:
@@ -197,9 +203,43 @@ class VariableTokenStore:
             if self._seed is None:
                 raise
             stored = None
-        token = self._seed if stored is None or self._begins_after(stored) else self._opened(stored).token
+        if stored is None:
+            token = self._seed
+        elif self._begins_after(stored):
+            token = self._sign_in_beside_refused_seed(stored) or self._seed
+        else:
+            token = self._opened(stored).token
         if token is not None:
             mask(token)
+        return token
+
+    def _sign_in_beside_refused_seed(self, stored: _Stored) -> Token | None:
+        """Return the stored pair if Exact has refused the connection's own refresh token, but not the stored pair."""
+        if self._seed is None:
+            return None
+        refusals = self._refusals("refused")
+        refusal = refusals.get(self._asked(self._seed))
+        if refusal is None or refusal.too_early:
+            return None
+        now = self._clock() + refusal.skew_here
+        if not 0 <= now - refusal.pending_until < PASSED_OVER_SECONDS:
+            return None
+        try:
+            token = self._opened(stored).token
+        except ExactTokenError:
+            return None
+        other = refusals.get(self._asked(token))
+        is_refused = other is not None and not other.too_early and other.pending_until <= now < other.until
+        is_expired = 0 < token.issued_at <= now - REFRESH_TOKEN_SECONDS
+        if is_refused or is_expired:
+            return None
+        if not self._is_seed_reported:
+            self._is_seed_reported = True
+            log.warning(
+                "Exact refused the refresh token in the connection %r. The stored sign-in of the app is used instead; "
+                "take the refresh token out of the connection.",
+                self._conn_id,
+            )
         return token
 
     def write(self, token: Token, *, replacing: Token | None = None) -> Token:
@@ -235,7 +275,7 @@ class VariableTokenStore:
                 break
         after = variables.read_surely(self.key, pauses=())
         if after == text:
-            return token
+            return kept.token
         # Airflow before 3.3 logs a failed write and goes on.
         error = _HiddenError if after == before else variables.VariableWriteError
         raise error(
@@ -255,7 +295,11 @@ class VariableTokenStore:
             present = None
         if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
             return present.token
-        if replacing is None or stored is None or (replacing == self._seed and self._begins_after(stored)):
+        begins = stored is not None and replacing == self._seed and self._begins_after(stored)
+        if begins and replacing is not None and present is not None and present.token.issued_at > token.issued_at:
+            # A sign-in was stored during the refresh. The connection's own refresh token is spent.
+            return replace(present, earlier=(*present.earlier, fingerprint(replacing.refresh))[-EARLIER:])
+        if replacing is None or stored is None or begins:
             signed_in = SignedIn("", 0, self._clock()) if replacing is None else None
             connections = self._connections(() if stored is None else stored.connections)
             return Kept(token, self._mark, signed_in, self._earlier(stored), connections)
@@ -288,53 +332,18 @@ class VariableTokenStore:
 
     def note_user(self, token: Token, user: str, divisions: int, *, user_id: str = "") -> None:
         """Remember the user of a sign-in, unless the token has been replaced meanwhile."""
-
-        def noted(kept: Kept) -> Kept | None:
-            if kept.signed_in is None or kept.token.refresh != token.refresh:
-                return None
-            signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
-            return replace(kept, signed_in=signed_in, connections=self._connections(kept.connections))
-
         try:
-            self._change(noted)
+            while True:
+                looked_at, kept = self._clock(), self.kept()
+                if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
+                    return
+                signed_in = replace(kept.signed_in, user=user, divisions=divisions, user_id=user_id)
+                connections = self._connections(kept.connections)
+                text = self._sealed(replace(kept, signed_in=signed_in, connections=connections))
+                if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
+                    return
         except ExactError as error:
             log.warning("Could not note who signed in: %s", error)
-
-    def pass_over(self, token: Token) -> bool:
-        if self._seed is None or token.refresh != self._seed.refresh:
-            return False
-
-        def passed_over(kept: Kept) -> Kept | None:
-            is_expired = self._clock() >= kept.token.issued_at + REFRESH_TOKEN_SECONDS
-            return None if is_expired else replace(kept, earlier=(*kept.earlier, fingerprint(token.refresh))[-EARLIER:])
-
-        try:
-            is_passed_over = self._change(passed_over)
-        except ExactTokenError:
-            return False
-        if is_passed_over:
-            log.warning(
-                "Exact refused the refresh token in the connection %r. The stored sign-in of the app is used instead; "
-                "take the refresh token out of the connection.",
-                self._conn_id,
-            )
-        return is_passed_over
-
-    def _change(self, change: Callable[[Kept], Kept | None]) -> bool:
-        """
-        Change the content of the Variable; ``False`` without a content, or where ``change`` returns ``None``.
-
-        :raises ExactTokenError: as in ``kept``.
-        :raises StoreUnavailableError: Airflow failed to read or to write.
-        """
-        while True:
-            looked_at, kept = self._clock(), self.kept()
-            changed = None if kept is None else change(kept)
-            if changed is None:
-                return False
-            text, is_timely = self._sealed(changed), self._is_timely(looked_at)
-            if variables.write(self.key, text, description=DESCRIPTION, is_timely=is_timely):
-                return True
 
     def kept(self) -> Kept | None:
         """
@@ -384,31 +393,30 @@ class VariableTokenStore:
         return max(leases.DURATION, HOLDER_SECONDS - since_abandoned)
 
     def refusal(self, token: Token) -> Refusal | None:
-        return self._noted("refused", self._asked(token))
+        return self._refusals("refused").get(self._asked(token))
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
         self._note("refused", self._asked(token), refusal)
 
-    def _noted(self, name: str, asked: str) -> Refusal | None:
-        noted = self.lease.notes().get(name)
-        if not isinstance(noted, dict) or noted.get("asked") != asked:
-            return None
-        try:
-            refusal = msgspec.convert(noted, Refusal)
-        except msgspec.ValidationError:
-            return None
-        return refusal if 0 <= refusal.until <= leases.MAX_MOMENT else None
+    def _refusals(self, name: str) -> dict[str, Refusal]:
+        """Return the noted refusals by fingerprint; empty for damaged content."""
+        return _refusals_in(self.lease.notes().get(name, {}))
 
     def _note(self, name: str, asked: str, refusal: Refusal) -> None:
+        def noted(notes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+            known = _refusals_in(notes.get(name, {}))
+            known.pop(asked, None)
+            return {key: asdict(each) for key, each in [*known.items(), (asked, refusal)][-REFUSALS:]}
+
         try:
-            self.lease.note(name, {"asked": asked, **asdict(refusal)})
+            self.lease.change(lambda notes: notes | {name: noted(notes)})
         except StoreUnavailableError as error:
             # The refusal reaches the caller all the same.
             log.warning("Could not note a refusal by Exact: %s", error)
 
     def access_refusal(self, token: Token) -> Refusal | None:
         """Return the noted refusal of an access token; ``until`` is the time of the refusal."""
-        return self._noted("access_refused", fingerprint(token.access)) if token.access else None
+        return self._refusals("access_refused").get(fingerprint(token.access)) if token.access else None
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
         if self.access_refusal(token) is not None:
@@ -418,7 +426,7 @@ class VariableTokenStore:
                 self._note("access_refused", fingerprint(token.access), refusal)
 
     def _asked(self, token: Token) -> str:
-        return fingerprint(" ".join((token.refresh, self._app.bare_id, self._app.client_secret)))
+        return fingerprint(" ".join((token.refresh, self._app.client_id, self._app.client_secret)))
 
 
 class _HiddenError(variables.VariableWriteError):
@@ -440,6 +448,18 @@ def _decoded(text: str | None) -> _Stored | None:
     if not all(0 <= moment <= leases.MAX_MOMENT for moment in (stored.issued_at, stored.expires_at)):
         raise msgspec.DecodeError("a moment is damaged")
     return stored
+
+
+def _refusals_in(noted: object) -> dict[str, Refusal]:
+    try:
+        refusals = msgspec.convert(noted, dict[str, Refusal])
+    except msgspec.ValidationError:
+        return {}
+    return {
+        asked: refusal
+        for asked, refusal in refusals.items()
+        if 0 <= refusal.pending_until <= refusal.until <= leases.MAX_MOMENT
+    }
 
 
 def connections_of(text: str | None) -> tuple[str, ...]:

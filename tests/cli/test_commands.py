@@ -18,7 +18,7 @@ from airflow_provider_exact.cli import commands
 from airflow_provider_exact.cli.main import parser
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
 from tests.consent import consent
-from tests.sealed import opened, settings_of, store, stored
+from tests.sealed import opened, sealed, settings_of, store, stored
 
 CONN_ID = "exact_online_default"
 # Registered with the emulator's app like any other loopback address.
@@ -305,6 +305,28 @@ def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, pas
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
     assert bool(stored()) == ("the tokens are stored" in words)
+
+
+def test_a_refresh_during_a_login_is_not_taken_for_the_sign_in(connected, paste, emulator, monkeypatch):
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    def refresh(address):
+        token = {"access_token": "a", "refresh_token": "r", "issued_at": 1, "expires_at": 2}
+        store(sealed(settings_of(emulator), token))
+        return address
+
+    paste(refresh)
+    monkeypatch.setattr("airflow_provider_exact.client.auth.oauth2.Grants.exchange", stop)
+    with pytest.raises(SystemExit, match="no new tokens are stored"):
+        run("login", "--no-browser")
+
+
+def test_status_shows_a_damaged_connection_beside_the_others(connected, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW_CONN_DAMAGED", json.dumps({"conn_type": "exact_online", "extra": "[1]"}))
+    found = {row["conn_id"]: row["state"] for row in status_rows(capsys)[0]}
+    assert found[CONN_ID] == "never signed in"
+    assert "the extra is not a JSON object" in found["damaged"]
 
 
 def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, emulator, monkeypatch, capsys):

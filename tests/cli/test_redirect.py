@@ -26,6 +26,19 @@ def test_a_connection_that_the_browser_opens_ahead_keeps_nobody_waiting():
     assert query[0].values == {"code": "1", "state": "2"}
 
 
+def test_a_redirect_uri_on_the_loopback_of_ipv6_is_listened_at():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+            port = free.getsockname()[1]
+    except OSError:
+        pytest.skip("needs IPv6 on loopback")
+    listener = Listener(f"http://[::1]:{port}/callback", "2")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(listener.wait)
+        assert requests.get(f"http://[::1]:{port}/callback?code=1&state=2", timeout=120).status_code == 200
+        assert waiting.result(120).has_code
+
+
 @pytest.mark.parametrize("stray", ["/callback", "/callback?code=1", "/callback?code=1&state=3", "/?code=1&state=2"])
 def test_a_stray_request_does_not_end_the_wait(stray):
     port = free_port()

@@ -228,8 +228,9 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def log_message(self, *_args):
         """Skip the log."""
@@ -240,9 +241,9 @@ def recorder():
     """Return a function to start a server."""
     servers = []
 
-    def start(status, location=""):
+    def start(status, location="", body=""):
         server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Recorder)
-        server.status, server.location, server.bodies = status, location, []
+        server.status, server.location, server.body, server.bodies = status, location, body.encode(), []
         server.url = f"http://{LOOPBACK}:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -263,6 +264,14 @@ def test_no_secret_follows_a_redirect(recorder, exact, status):
         with pytest.raises(TokenRefusedError, match=rf"\({status}\)"):
             call()
     assert (len(here.bodies), elsewhere.bodies) == (2, [])
+
+
+def test_a_pair_counts_in_a_redirect_too(recorder, due):
+    _, token = due
+    elsewhere = recorder(200)
+    here = recorder(307, f"{elsewhere.url}/login", pair())
+    assert Grants(Site.of(None, here.url), App("id", "secret")).refresh(token).refresh == "r"
+    assert elsewhere.bodies == []
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])

@@ -239,6 +239,7 @@ class Interrupted(MemoryTokenStore):
     def __init__(self, token, grants, moment):
         super().__init__(token)
         self.grants, self.moment, self.waiting = grants, moment, threading.Event()
+        self.kept = 0
 
     @property
     def clock(self):
@@ -256,6 +257,9 @@ class Interrupted(MemoryTokenStore):
         return self.grants
 
     def keep_lock(self):
+        self.kept += 1
+        if self.kept == 3:
+            self.waiting.set()
         self.interrupt("asked")
 
     def write(self, token, *, replacing=None):
@@ -265,7 +269,6 @@ class Interrupted(MemoryTokenStore):
     def interrupt(self, moment):
         if self.moment == moment:
             self.moment = None
-            self.waiting.set()
             raise KeyboardInterrupt
 
 
@@ -282,6 +285,8 @@ def interrupted(exact, monkeypatch, request):
 def test_a_refresh_that_is_interrupted_still_stores_its_pair(exact, interrupted):
     with pytest.raises(KeyboardInterrupt):
         interrupted.get()
+    # The lock is kept after the interruption, too.
+    assert interrupted.store.kept in (0, 3)
     assert works(exact, interrupted.store.token)
     assert works(exact, interrupted.get())
     assert refreshes(exact) == (1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -11,9 +12,9 @@ from airflow_provider_exact import signing_in
 from airflow_provider_exact.client.errors import ExactRequestError, ExactTokenError, ExactTransportError
 from airflow_provider_exact.connection import ConnectionSettings, find_connection, known_connections, known_ids
 from airflow_provider_exact.hooks.exact_online import ExactOnlineHook
-from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens import providers, variables
 from airflow_provider_exact.tokens.token_store import lease_key
-from tests.sealed import sealed, settings_of, stored, token_key
+from tests.sealed import opened, sealed, settings_of, store, stored, token_key
 
 CONN_ID = "exact_online_default"
 
@@ -70,15 +71,16 @@ def test_a_corrected_client_id_or_secret_is_tried_at_once(waiting, monkeypatch, 
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
-@pytest.mark.parametrize("chosen", ["finance", "exact_online_token__finance"])
-def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch, chosen):
+def test_tokens_can_be_kept_under_a_chosen_name(waiting, monkeypatch):
     variables.write("finance", "somebody's other Variable", description="")
-    extra = {"refresh_token": waiting.sign_in()["refresh_token"], "token_variable": chosen}
+    extra = {"refresh_token": waiting.sign_in()["refresh_token"], "token_variable": "finance"}
     put_connection(monkeypatch, **app(waiting, **extra))
     waiting.advance(571)
     ExactOnlineHook().get_me()
-    assert variables.read("exact_online_token__finance")
-    assert variables.read("exact_online_lease__finance")
+    host = waiting.url.removeprefix("http://").replace(":", "_")
+    assert token_key() == f"exact_online_token__{host}__{waiting.client_id}__finance"
+    assert variables.read(token_key())
+    assert variables.read(lease_key(token_key()))
     assert variables.read("finance") == "somebody's other Variable"
 
 
@@ -231,10 +233,50 @@ def test_a_dead_refresh_token_of_one_connection_leaves_the_shared_sign_in(waitin
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
+def new_processes():
+    """Forget the providers of this process."""
+    providers._providers.clear()
+
+
+def test_two_dead_refresh_tokens_of_one_app_are_asked_about_once_each(waiting, monkeypatch):
+    dead = [waiting.sign_in()["refresh_token"] for _ in range(3)][:2]
+    for number, refresh_token in enumerate(dead):
+        put_connection(monkeypatch, f"number_{number}", **app(waiting, refresh_token=refresh_token))
+    put_connection(monkeypatch, "wrong_secret", **app(waiting, refresh_token=dead[0]) | {"password": "wrong"})
+    waiting.advance(571)
+    for _ in range(2):
+        for conn_id in ("number_0", "number_1", "wrong_secret"):
+            with pytest.raises(ExactTokenError, match=f"Sign in for the connection '{conn_id}'"):
+                ExactOnlineHook(conn_id).get_me()
+            new_processes()
+    assert waiting.count(endpoint="oauth2/token") == 3
+
+
+def test_a_refresh_token_that_was_refused_by_mistake_is_asked_about_again(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    # The new sign-in ends the stored sign-in; a gateway refuses the new refresh token once.
+    put_connection(monkeypatch, "second", **app(waiting, refresh_token=waiting.sign_in()["refresh_token"]))
+    waiting.advance(1200)
+    waiting.fault("status", endpoint="oauth2/token", status=403, body="<html></html>", times=1)
+    with pytest.raises(ExactTokenError):
+        ExactOnlineHook("second").get_me()
+    new_processes()
+    with pytest.raises(ExactTokenError):
+        ExactOnlineHook("second").get_me()
+    later = json.loads(variables.read(lease_key(token_key("second"))))
+    for refusal in later["refused"].values():
+        refusal |= {"until": refusal["until"] - 601, "pending_until": max(0, refusal["pending_until"] - 601)}
+    variables.write(lease_key(token_key("second")), json.dumps(later), description="")
+    new_processes()
+    assert ExactOnlineHook("second").get_me()["UserName"] == waiting.user_name
+
+
 @pytest.mark.parametrize("changes", [{"login": "another"}, {"extra": {"region": "be"}, "host": ""}])
-def test_another_app_or_site_has_a_sign_in_of_its_own(emulator, monkeypatch, changes):
-    put_connection(monkeypatch, **app(emulator))
-    put_connection(monkeypatch, "second", **app(emulator) | changes)
+@pytest.mark.parametrize("chosen", [{}, {"token_variable": "finance"}])
+def test_another_app_or_site_has_a_sign_in_of_its_own(emulator, monkeypatch, changes, chosen):
+    put_connection(monkeypatch, **app(emulator, **chosen))
+    fields = app(emulator) | changes
+    put_connection(monkeypatch, "second", **fields | {"extra": fields["extra"] | chosen})
     assert token_key("second") != token_key()
 
 
@@ -243,6 +285,19 @@ def test_the_test_of_a_form_that_is_not_saved_leaves_its_refresh_token_to_the_ta
     emulator.advance(571)
     assert not ExactOnlineHook("vgtg3jtv").test_connection()[0]
     assert emulator.count(endpoint="oauth2/token") == 0
+
+
+def test_the_test_of_a_form_that_is_not_saved_leaves_the_stored_sign_in(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    before = opened(settings_of(waiting), stored()) | {"issued_at": time.time() - 601, "expires_at": time.time() - 1}
+    store(sealed(settings_of(waiting), before))
+    # The new sign-in ends the stored sign-in at Exact.
+    put_connection(monkeypatch, "vgtg3jtv", **app(waiting, refresh_token=waiting.sign_in()["refresh_token"]))
+    waiting.advance(571)
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert (ok, "Save the connection, and sign in on the page" in words) == (False, True)
+    assert opened(settings_of(waiting), stored()) == before
+    assert "vgtg3jtv" not in variables.read(lease_key(token_key()))
 
 
 def test_the_test_where_nothing_can_be_stored_calls_nobody(waiting, monkeypatch):
@@ -277,5 +332,5 @@ def test_connections_are_found_in_the_database_the_environment_and_by_their_toke
     variables.write(
         "exact_online_token__gone", sealed(settings_of(emulator), TOKEN | {"connections": ["gone"]}), description=""
     )
-    assert [settings.conn_id for settings in known_connections()] == ["in_database", "in_environment"]
+    assert [settings.conn_id for settings in known_connections()[0]] == ["in_database", "in_environment"]
     assert "gone" in known_ids()

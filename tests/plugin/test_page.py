@@ -130,6 +130,25 @@ def test_a_redirect_uri_that_is_no_address_is_told_beside_the_state(ann, put_con
     assert buttons == []
 
 
+def test_a_refused_refresh_token_of_nobodys_sign_in_needs_one(ann, put_connection, emulator):
+    refresh_token = emulator.sign_in()["refresh_token"]
+    # A newer sign-in for another Airflow ends the refresh token.
+    emulator.sign_in()
+    put_connection(extra={"refresh_token": refresh_token})
+    emulator.advance(571)
+    with pytest.raises(ExactTokenError):
+        ExactOnlineHook().get_me()
+    text, _ = rows(ann.get())[CONN_ID]
+    assert "sign-in needed Exact's token endpoint (400 invalid_grant)" in text
+    assert f"Sign in for the connection '{CONN_ID}'" in text
+
+
+def test_an_option_that_is_no_number_is_told_in_the_rows(ann, put_connection, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__EXACT_ONLINE__CONNECT_TIMEOUT", "ten")
+    put_connection()
+    assert "connect_timeout: expected a number, not 'ten'" in rows(ann.get())[CONN_ID][0]
+
+
 def test_two_sign_ins_of_one_app_by_one_user_are_warned_of(ann, put_connection, emulator):
     put_connection("apart", extra={"token_variable": "apart"})
     put_connection("shared")

@@ -108,7 +108,7 @@ def test_a_holder_that_lost_it_neither_takes_it_back_nor_frees_it(lease, clock):
 
 def test_notes_outlive_the_holder(lease, clock):
     with lease.try_hold():
-        lease.note("refused", {"why": "because"})
+        lease.change(lambda notes: notes | {"refused": {"why": "because"}})
     with other(clock).try_hold():
         pass
     assert other(clock).notes()["refused"] == {"why": "because"}

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from airflow_provider_exact.client.auth.token import App, Token, fingerprint
+from airflow_provider_exact.client.auth.token_store import Refusal
 from airflow_provider_exact.client.errors import ExactTokenError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.tokens import variables
@@ -80,16 +81,59 @@ def test_a_refresh_that_ends_after_a_newer_chain_began_does_not_replace_it(now, 
     assert kept_by(now, "newer").read() == pair("second", now)
 
 
-@pytest.mark.parametrize(("issued_at", "is_passed_over"), [(-601, True), (-31 * 86_400, False)])
-def test_a_refused_refresh_token_is_passed_over_for_a_sign_in_of_the_last_thirty_days(now, issued_at, is_passed_over):
+def refuse(store, token, at, **changes):
+    with store.try_lock():
+        store.note_refusal(token, Refusal("Used before.", **{"until": at + 600, "pending_until": at, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "refused_at", "is_passed_over"),
+    [(-601, -5, True), (-31 * 86_400, -5, False), (-601, 5, False), (-601, -80_000, True), (-601, -90_000, False)],
+)
+def test_a_refused_refresh_token_is_passed_over_for_a_stored_sign_in(now, issued_at, refused_at, is_passed_over):
     stored = pair("stored", now + issued_at)
     kept_by(now, "seed").write(stored)
     other = kept_by(now, "refused")
     refused = other.read()
     assert refused.refresh == "refused"
-    assert other.pass_over(refused) is is_passed_over
+    refuse(other, refused, now + refused_at)
     assert other.read() == (stored if is_passed_over else refused)
     assert kept_by(now, "seed").read() == stored
+
+
+def test_a_refresh_token_that_is_too_young_is_not_passed_over(now):
+    kept_by(now, "seed").write(pair("stored", now))
+    store = kept_by(now, "young")
+    refuse(store, store.read(), now - 5, too_early=True)
+    assert store.read().refresh == "young"
+
+
+@pytest.mark.parametrize(("refused_at", "refresh"), [(-300, "refused"), (-700, "refresh stored")])
+def test_a_stored_sign_in_that_exact_refused_is_no_better_than_a_refused_refresh_token(now, refused_at, refresh):
+    stored = pair("stored", now - 601)
+    kept_by(now, "seed").write(stored)
+    store = kept_by(now, "refused")
+    refuse(store, store.read(), now - 5)
+    refuse(store, stored, now + refused_at)
+    assert store.read().refresh == refresh
+
+
+def test_refusals_of_many_connections_are_remembered_together(now):
+    stores = [kept_by(now, f"seed {number}") for number in range(60)]
+    for store in stores:
+        refuse(store, store.read(), now)
+    found = [store.refusal(store.read()) is not None for store in stores]
+    assert found == [False] * 10 + [True] * 50
+
+
+def test_a_sign_in_during_the_first_refresh_of_a_connections_own_refresh_token_stays(now):
+    seed = Token.to_begin_with("seed")
+    store = kept_by(now, "seed")
+    sign_in = pair("sign-in", now)
+    kept_by(now).write(sign_in)
+    assert store.write(pair("late", now - 5, seed), replacing=seed) == sign_in
+    # The refresh token is spent.
+    assert store.read() == sign_in
 
 
 @pytest.mark.parametrize("content", [None, "damaged"])
@@ -99,7 +143,7 @@ def test_without_a_sign_in_that_opens_a_refused_refresh_token_stays(now, content
     else:
         variables.write(KEY, content, description="")
     store = kept_by(now, "refused")
-    assert store.pass_over(store.read()) is False
+    refuse(store, store.read(), now - 5)
     assert store.read().refresh == "refused"
 
 
@@ -200,6 +244,7 @@ def test_tokens_that_were_copied_to_another_variable_or_site_cannot_be_read(now)
         {"until": None, "why": "x"},
         {"why": "x"},
         {"why": "x", "until": 1, "pending_until": []},
+        {"why": "x", "until": 1, "pending_until": 2},
         "refused",
         7,
     ],
@@ -207,10 +252,18 @@ def test_tokens_that_were_copied_to_another_variable_or_site_cannot_be_read(now)
 def test_a_damaged_note_of_a_refusal_counts_as_none(now, noted):
     store = kept_by(now)
     token = pair("first", now)
-    if isinstance(noted, dict):
-        noted = noted | {"asked": store._asked(token)}
+    variables.write(lease_key(KEY), json.dumps({"refused": {store._asked(token): noted}}), description="")
+    assert store.refusal(token) is None
+
+
+@pytest.mark.parametrize("noted", [None, "refused", 7, [], {"why": "x", "until": 1}])
+def test_damaged_notes_of_refusals_count_as_none_and_are_replaced(now, noted):
+    store = kept_by(now)
+    token = pair("first", now)
     variables.write(lease_key(KEY), json.dumps({"refused": noted}), description="")
     assert store.refusal(token) is None
+    refuse(store, token, now)
+    assert store.refusal(token).why == "Used before."
 
 
 def test_how_long_a_holder_may_live_depends_on_whether_one_left_without_releasing(now):

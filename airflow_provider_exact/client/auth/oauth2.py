@@ -114,6 +114,8 @@ class Grants:
         """
         Exchange the code of a sign-in for the first pair.
 
+        A refresh token without an access token is no pair, and dropped: the person signs in again.
+
         :param redirect_uri: Redirect URI of the request for the code.
         :raises TokenRefusedError: the code, the redirect URI or the app's credentials are wrong.
         :raises ExactTransportError: no response came, so the code is probably used up; or the endpoint failed.
@@ -185,7 +187,7 @@ class Grants:
                 send(session)
             except requests.TooManyRedirects as error:
                 if error.response is not None:
-                    received.append(Response(error.response.status_code, error.response.headers))
+                    receive(error.response)
             except Exception as error:  # noqa: BLE001 - any exception of the libraries has frames with secrets
                 no_response = NoResponse(type(error).__name__, sent=may_have_been_sent(error))
         if not received:

@@ -247,8 +247,7 @@ class RefreshingTokenProvider:
                 "The access token is due for a refresh, and this process could not store the new pair, so no refresh "
                 "begins. Tasks, triggers and the API server can store."
             )
-        noted = None if is_behind else self._noted(token)
-        if noted is not None and not self._may_be_passed_over(token, noted):
+        if not is_behind and (noted := self._noted(token)):
             return self._without_refresh(token, refused, noted)
         with self.store.try_lock() as locked:
             if locked:
@@ -279,8 +278,8 @@ class RefreshingTokenProvider:
             noted = self._refused[1]
         if noted is None:
             return None
-        if noted.skew is not None and clock.skew is None and noted.host == platform.node():
-            clock.adopt(noted.skew)
+        if clock.skew is None and noted.skew_here:
+            clock.adopt(noted.skew_here)
         return noted if 0 < noted.until - self._now(token) <= MAX_REFUSAL_SECONDS else None
 
     def _without_refresh(self, token: Token, refused: Token | None, noted: Refusal) -> Token | None:
@@ -295,16 +294,7 @@ class RefreshingTokenProvider:
             return token
         if is_pending:
             return None
-        is_passed_over = (
-            self._may_be_passed_over(token, noted) and self.store.holds_lock() and self.store.pass_over(token)
-        )
-        if is_passed_over:
-            return None
-        raise noted.error()
-
-    def _may_be_passed_over(self, token: Token, noted: Refusal) -> bool:
-        """Whether a refused token is a person's refresh token, beside which a living pair may be stored."""
-        return not token.access and not noted.too_early and self._now(token) >= noted.pending_until
+        raise noted.error(self.advice)
 
     def _refreshed(self, token: Token) -> Token | None:
         try:
@@ -316,25 +306,25 @@ class RefreshingTokenProvider:
             return kept
         if refused.replacement is not None and self._own is not None:
             token = self._own
-        newer = self.store.read()
-        if newer is not None and newer.refresh != token.refresh and newer.is_alive(self._now(newer)):
-            # A sign-in, or a refresher without its lock, has stored a pair meanwhile.
-            return newer
         refusal = self._refusal(token, refused)
         self._refused = (token, refusal)
         self.store.note_refusal(token, refusal)
+        newer = self.store.read()
+        if newer is not None and newer.refresh != token.refresh:
+            # A sign-in, or a refresher without its lock, has stored a pair meanwhile; or a sign-in is stored beside a
+            # connection's own refresh token.
+            return None
         return self._without_refresh(token, None, refusal)
 
     def _refusal(self, token: Token, refused: TokenRefusedError) -> Refusal:
         """Return the note of a refusal, by Exact's clock."""
-        now = self._now(token)
+        now, host, skew = self._now(token), platform.node(), self.grants.clock.skew
         if refused.too_early:
             # With a valid token, the worker's clock is ahead of Exact's; else the token's age is not known.
             seconds = TOO_EARLY_SECONDS if token.is_alive(now) else REFRESH_AFTER
-            skew = self.grants.clock.skew
-            return Refusal(str(refused), now + seconds, too_early=True, host=platform.node(), skew=skew)
+            return Refusal(str(refused), now + seconds, too_early=True, host=host, skew=skew)
         pending_until = now + (self.store.undecided_seconds() if refused.may_be_replaced else 0.0)
-        return Refusal(f"{refused} {self.advice}", pending_until + REFUSAL_SECONDS, pending_until=pending_until)
+        return Refusal(str(refused), pending_until + REFUSAL_SECONDS, False, pending_until, host, skew)
 
     def _obtained(self, obtain: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """
@@ -347,8 +337,6 @@ class RefreshingTokenProvider:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="exact-online-refresh") as pool:
             obtained = pool.submit(obtain)
             try:
-                while not wait([obtained], timeout=LOCK_KEEPING_INTERVAL).done:
-                    self.store.keep_lock()
                 return self._kept(obtained, replacing)
             except ExactError:
                 raise
@@ -358,7 +346,9 @@ class RefreshingTokenProvider:
                 raise
 
     def _kept(self, obtained: Future[Token], replacing: Token | None) -> Token:
-        """Store the pair of a response, also the refresh token in the response of a failure."""
+        """Wait for a response and store its pair, also the refresh token in the response of a failed refresh."""
+        while not wait([obtained], timeout=LOCK_KEEPING_INTERVAL).done:
+            self.store.keep_lock()
         try:
             fresh = obtained.result()
         except (TokenFailedError, TokenRefusedError) as error:

@@ -6,6 +6,7 @@ Token store: keeps a token pair between processes, and permits a single refresh 
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -37,11 +38,20 @@ class Refusal:
     host: str = ""
     skew: float | None = None
 
-    def error(self) -> ExactError:
-        """Return the exception for a call in need of the refresh."""
+    @property
+    def skew_here(self) -> float:
+        """Lead of Exact's clock over the clock of this host, in seconds; 0 without a note of this host."""
+        return self.skew if self.skew is not None and self.host == platform.node() else 0.0
+
+    def error(self, advice: str) -> ExactError:
+        """
+        Return the exception for a call in need of the refresh.
+
+        :param advice: How a person signs in.
+        """
         if self.too_early:
             return ExactRateLimitError(self.why, resets_at=self.until, status=400)
-        return ExactTokenError(self.why)
+        return ExactTokenError(f"{self.why} {advice}")
 
 
 class TokenStore(Protocol):
@@ -93,14 +103,6 @@ class TokenStore(Protocol):
         """Remember a refused refresh token; called only under the lock."""
         ...
 
-    def pass_over(self, token: Token) -> bool:
-        """
-        Go on with a stored pair instead of a person's refresh token, which Exact has refused for good.
-
-        Called only under the lock. ``False`` without such a pair.
-        """
-        ...
-
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
         """Remember repeated refusals of an access token, for people; ``until`` is the time of the refusal."""
         ...
@@ -149,9 +151,6 @@ class MemoryTokenStore:
 
     def note_refusal(self, token: Token, refusal: Refusal) -> None:
         self._refused = (token.refresh, refusal)
-
-    def pass_over(self, token: Token) -> bool:  # noqa: ARG002 - see the protocol
-        return False
 
     def note_access_refusal(self, token: Token, refusal: Refusal) -> None:
         """Skip: the provider of the process knows."""
