@@ -67,9 +67,9 @@ _CONN_FIELDS: dict[str, dict[str, object]] = {
     "token_variable": {
         "label": "Variable for tokens",
         "description": (
-            "Empty: all connections with this client ID and site share one sign-in. A name of your choice, "
-            "such as 'finance', separates two users of one app: the Airflow Variable "
-            "exact_online_token__finance then keeps the tokens."
+            "Empty: all connections with this client ID and site share one sign-in. A name, such as "
+            "'second_user', separates two users of one app: a Variable with this name at its end then keeps "
+            "the tokens."
         ),
         "schema": {"type": ["string", "null"], "section": "Advanced: tokens"},
     },

@@ -218,7 +218,7 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
         token = store.read()
     except ExactTokenError as error:
         return Status(State.NEEDED, problem=str(error))
-    problem = _refused(store, token, settings.advice) if token else None
+    problem = _refused(store, token) if token else None
     if token is None or (not token.access and not token.issued_at):
         if problem:
             return Status(State.NEEDED, problem=problem)
@@ -238,11 +238,11 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     )
 
 
-def _refused(store: VariableTokenStore, token: Token, advice: str) -> str | None:
+def _refused(store: VariableTokenStore, token: Token) -> str | None:
     """Return the reason of a noted refusal of the token that a person must know; ``None`` without one."""
     refusal = store.refusal(token)
     if refusal is not None and not refusal.too_early:
-        return f"{refusal.why} {advice}"
+        return refusal.why
     refusal = store.access_refusal(token)
     if refusal is None:
         return None
@@ -296,6 +296,12 @@ def shared_sign_ins(connections: Iterable[ConnectionSettings], *, now: float | N
     return list(found.values())
 
 
+def shared_with(settings: ConnectionSettings, sign_ins: Iterable[SharedSignIn]) -> list[str]:
+    """Return the ids of the further connections that share a connection's sign-in."""
+    own = (each.connections for each in sign_ins if any(one.conn_id == settings.conn_id for one in each.connections))
+    return [one.conn_id for one in next(own, ()) if one.conn_id != settings.conn_id]
+
+
 def clashes(sign_ins: Iterable[SharedSignIn]) -> list[str]:
     """Return a warning for each pair of sign-ins of one app by the same user: either ends the other at Exact."""
     owners: dict[tuple[str, str, str], SharedSignIn] = {}
@@ -307,8 +313,9 @@ def clashes(sign_ins: Iterable[SharedSignIn]) -> list[str]:
         first = owners.setdefault((lead.site.base_url, lead.app.bare_id, sign_in.status.user_id), sign_in)
         if first is not sign_in:
             warnings.append(
-                f"{first.names} and {sign_in.names} are two sign-ins of the same app by {sign_in.status.user}: Exact "
-                "ends each at the other's next sign-in. Leave the field token_variable empty, so that the connections "
-                "share one sign-in, or sign in as another user."
+                f"{sign_in.status.user} has signed in twice for the same app: for {first.names}, and for "
+                f"{sign_in.names}. At Exact only the later sign-in is valid. Leave the field Variable for tokens "
+                "(token_variable) empty, so that the connections share one sign-in, or sign in as another user for one "
+                "of them."
             )
     return warnings

@@ -39,6 +39,7 @@ def as_server(command: Callable[[argparse.Namespace], None]) -> Callable[[argpar
     @wraps(command)
     def wrapped(args: argparse.Namespace) -> None:
         from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+        from sqlalchemy.exc import SQLAlchemyError
 
         # As Airflow's own commands do: the command line has no supervisor to ask.
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
@@ -46,6 +47,12 @@ def as_server(command: Callable[[argparse.Namespace], None]) -> Callable[[argpar
             providers_configuration_loaded(command)(args)
         except ExactError as error:
             raise SystemExit(f"exact-online: {error}") from error
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", None) or type(error).__name__
+            raise SystemExit(
+                f"exact-online: Airflow's database can't be used ({reason}). Check [database] sql_alchemy_conn, and "
+                "run 'airflow db migrate'."
+            ) from error
         except KeyboardInterrupt:
             raise SystemExit("exact-online: stopped; nothing was changed.") from None
 
@@ -69,6 +76,7 @@ def settings_of(conn_id: str) -> ConnectionSettings:
 def login(args: argparse.Namespace) -> None:
     """Sign in for a connection and store the tokens."""
     from airflow_provider_exact import signing_in
+    from airflow_provider_exact.connection import known_connections
 
     settings = settings_of(args.conn_id)
     if settings.access_token:
@@ -87,6 +95,11 @@ def login(args: argparse.Namespace) -> None:
         raise SystemExit(f"exact-online: {_stopped(settings, before)}") from None
     name = f" as {signed_in.user}" if signed_in.user else ""
     tell(f"Signed in{name} for the connection {settings.conn_id!r}.")
+    sign_ins = signing_in.shared_sign_ins(known_connections()[0])
+    if others := signing_in.shared_with(settings, sign_ins):
+        tell(f"Connections with the same sign-in: {', '.join(others)}.")
+    for warning in signing_in.clashes(sign_ins):
+        tell(warning, file=sys.stderr)
     if not signed_in.divisions:
         problem = signed_in.problem or "The granted divisions could not be listed."
         tell(f"{problem} Set the connection's division by hand.")
@@ -166,6 +179,8 @@ def status(args: argparse.Namespace) -> None:
 
 
 def _row(sign_in: SharedSignIn, now: float) -> dict[str, Any]:
+    from airflow_provider_exact import signing_in
+
     calls_left = "; ".join(filter(None, (_calls_left(settings, now) for settings in sign_in.connections)))
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"conn_id": sign_in.names, "division": sign_in.divisions}
     row |= {"lease": "free", "calls_left": calls_left}
@@ -177,8 +192,9 @@ def _row(sign_in: SharedSignIn, now: float) -> dict[str, Any]:
     if found is None:
         return row | {"state": sign_in.error}
     row |= {"state": found.state.value, "user": found.user or ""}
-    if found.issued_at is not None and found.expires_at is not None:
+    if found.issued_at is not None:
         row["token_age"] = f"{max(now - found.issued_at, 0.0):.0f} s"
+    if found.expires_at is not None and found.state is not signing_in.State.NEEDED:
         row["refresh_token_until"] = time.strftime("%Y-%m-%d", time.gmtime(found.expires_at))
     if found.refreshing_until is not None:
         row["lease"] = f"held for {found.refreshing_until - now:.0f} s more"
@@ -196,7 +212,7 @@ def _warning(sign_in: SharedSignIn, now: float) -> str | None:
     if found is None:
         return None
     if found.problem:
-        return f"{sign_in.names}: {found.problem}"
+        return f"{sign_in.names}: {found.problem} {sign_in.connections[0].advice}"
     if found.expires_soon(now) and found.expires_at is not None:
         days = max(0, int((found.expires_at - now) // DAY))
         return f"{sign_in.names}: unused for long; its refresh token dies in {days} days. Run a task with it."

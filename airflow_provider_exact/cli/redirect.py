@@ -31,10 +31,15 @@ def checked(query: RedirectQuery, state: str) -> RedirectQuery:
 
     :raises ExactTokenError: the query belongs to another sign-in, or there is none.
     """
+    if not query.values:
+        raise ExactTokenError(
+            "No address of a sign-in was given. Start again, and paste the whole address that the browser shows after "
+            "you allowed access, from http to its end."
+        )
     if not query.answers(state):
         raise ExactTokenError(
-            "This address does not belong to the sign-in that was just started. Copy the whole address that the "
-            "browser shows after you allowed access, from this start, and try again."
+            "This address does not belong to the sign-in that was just started. Start again, and paste the whole "
+            "address that the browser shows after you allowed access, also when the browser can't open the page."
         )
     return query
 

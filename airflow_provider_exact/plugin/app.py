@@ -131,7 +131,16 @@ def _finish(sign_in: BegunSignIn, user: BaseUser, query: RedirectQuery) -> Respo
     except ExactError as error:
         log.warning("Signing in for the connection %r failed: %s", sign_in.conn_id, error)
         return message("The sign-in was not finished", str(error), status=400)
-    return page("signed_in", conn_id=settings.conn_id, signed_in=signed_in, default=str(settings.division or ""))
+    table = rows.table_for(user)
+    sharing = (shown.conn_id for row in table.rows if row.has(settings.conn_id) for shown in row.connections)
+    return page(
+        "signed_in",
+        conn_id=settings.conn_id,
+        shared_with=[conn_id for conn_id in sharing if conn_id != settings.conn_id],
+        warnings=table.warnings,
+        signed_in=signed_in,
+        default=str(settings.division or ""),
+    )
 
 
 def _not_ours(request: Request, text: str, *, status: int) -> Response:

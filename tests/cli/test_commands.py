@@ -114,9 +114,9 @@ def test_a_new_sign_in_wins_over_what_is_stored(connected, paste, emulator):
     ("change", "words"),
     [
         (lambda address: address.replace("state=", "state=x"), "does not belong to the sign-in"),
-        (lambda address: address.partition("?")[0], "does not belong to the sign-in"),
-        (lambda address: "", "does not belong to the sign-in"),
-        (lambda address: f"http://[{address}", "does not belong to the sign-in"),
+        (lambda address: address.partition("?")[0], "No address of a sign-in was given"),
+        (lambda address: "", "No address of a sign-in was given"),
+        (lambda address: f"http://[{address}", "No address of a sign-in was given"),
         (lambda address: re.sub(r"code=[^&]+", "code=stampNL001.x!y", address), "Exact refused the code"),
         (lambda address: re.sub(r"code=[^&]+&?", "", address), "holds no code"),
     ],
@@ -133,7 +133,7 @@ def test_a_redirect_uri_that_is_no_address_is_refused_before_anything_begins(con
     paste()
     with pytest.raises(SystemExit, match="is not an address. Give the redirect URI"):
         run("login", "--redirect-uri", address)
-    assert capsys.readouterr().out == ""
+    assert "Open this address" not in capsys.readouterr().out
 
 
 def test_denied_consent_is_told(connected, paste):
@@ -280,6 +280,17 @@ def test_the_definition_does_not_import_what_commands_need():
     assert ran.stdout.strip().splitlines()[-1] == "[]"
 
 
+def test_a_database_without_tables_is_told_in_a_sentence(tmp_path):
+    database = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/empty.db"}
+    command = [sys.executable, "-m", "airflow_provider_exact.cli.main", "status"]
+    ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | database, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.strip().splitlines()[-1] == (
+        "exact-online: Airflow's database can't be used (no such table: connection). Check [database] "
+        "sql_alchemy_conn, and run 'airflow db migrate'."
+    )
+
+
 def test_commands_end_with_a_sentence_when_stopped(connected, monkeypatch):
     def stopped(_prompt):
         raise KeyboardInterrupt
@@ -337,6 +348,7 @@ def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, em
     monkeypatch.setenv("AIRFLOW_CONN_APART", json.dumps(apart))
     paste()
     run("login", "--no-browser")
+    assert "Connections with the same sign-in: second." in capsys.readouterr().out
     found = {row["conn_id"]: row for row in status_rows(capsys)[0]}
     assert list(found) == ["apart", f"{CONN_ID}, second"]
     shared = found[f"{CONN_ID}, second"]
@@ -345,5 +357,6 @@ def test_status_shows_one_row_for_the_connections_of_an_app(connected, paste, em
     assert found["apart"]["state"] == "never signed in"
     assert [row["conn_id"] for row in status_rows(capsys, "second")[0]] == [f"{CONN_ID}, second"]
     run("login", "--no-browser", "--conn-id", "apart")
+    assert "has signed in twice for the same app" in capsys.readouterr().err
     _, warnings = status_rows(capsys)
-    assert f"apart and {CONN_ID}, second are two sign-ins of the same app by Daniel Emmers" in warnings
+    assert f"Daniel Emmers has signed in twice for the same app: for apart, and for {CONN_ID}, second." in warnings

@@ -405,7 +405,7 @@ def test_a_refresh_token_of_the_connection_that_exact_refused_is_not_said_to_wai
     page = ann.get().text
     assert "sign-in needed" in page
     assert "A refresh token waits" not in page
-    assert "exact-online login --conn-id" in page
+    assert "Sign in again</button>" in page
 
 
 def test_a_scope_that_the_app_lacks_is_told_at_the_sign_in(ann, put_connection, emulator):

@@ -81,8 +81,8 @@ MEANINGS = {
         "the same app registration probably used it."
     ),
     "invalid_grant": (
-        "this sign-in no longer exists: a newer one of the same user for the same app replaced it, or the code was "
-        "wrong, used or too old."
+        "this sign-in no longer exists: a newer one of the same user for the same app replaced it, or the refresh "
+        "token or code is not of this app, used or too old."
     ),
     "invalid_request": "the refresh token has expired after 30 days without use, or a field of the call is wrong.",
 }
@@ -265,7 +265,7 @@ class Grants:
             )
         else:
             meaning = MEANINGS.get(error, "the grant was refused.")
-            quote = f' Exact Online says: "{description}"' if description else ""
+            quote = f' Exact Online says: "{description}".' if description else ""
             message = f"{SUBJECT} ({response.status} {error}): {meaning}{quote}"
         return TokenRefusedError(message, status=response.status, error=error, too_early=too_early)
 

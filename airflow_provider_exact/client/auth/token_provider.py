@@ -151,7 +151,9 @@ class RefreshingTokenProvider:
         if not self.store.can_write or not self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT):
             return
         try:
-            self.store.note_access_refusal(token, Refusal(str(error), self._now(token)))
+            # Readers of the note have advice of their own.
+            why = str(error).removesuffix(self.advice).rstrip()
+            self.store.note_access_refusal(token, Refusal(why, self._now(token)))
         except StoreUnavailableError as failure:
             log.warning("Could not note that Exact refuses the access token: %s", failure)
         finally:
