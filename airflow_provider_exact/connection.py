@@ -271,8 +271,8 @@ def saved_as(settings: ConnectionSettings) -> ConnectionSettings | None:
     """
     stored = stored_ids()
     for saved in known_connections()[0]:
-        # During the test, the made-up id is in the environment as well.
-        if MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored:
+        # During the test, the made-up id is in the environment as well. A ready token says nothing of a sign-in.
+        if saved.access_token or (MADE_UP.fullmatch(saved.conn_id) and saved.conn_id not in stored):
             continue
         try:
             # The site as well: a chosen token_variable is no part of it, and the form's site gets the token.

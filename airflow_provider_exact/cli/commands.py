@@ -16,8 +16,7 @@ from airflow_provider_exact.client.errors import ExactError, ExactRequestError, 
 from airflow_provider_exact.connection import ConnectionSettings
 
 if TYPE_CHECKING:
-    from airflow_provider_exact.client.auth.token import Token
-    from airflow_provider_exact.signing_in import RedirectQuery, SharedSignIn
+    from airflow_provider_exact.signing_in import RedirectQuery, SharedSignIn, SignedInUser
 
 DAY = 86_400.0
 COLUMNS = (
@@ -76,7 +75,6 @@ def settings_of(conn_id: str) -> ConnectionSettings:
 def login(args: argparse.Namespace) -> None:
     """Sign in for a connection and store the tokens."""
     from airflow_provider_exact import signing_in
-    from airflow_provider_exact.connection import known_connections
 
     settings = settings_of(args.conn_id)
     if settings.access_token:
@@ -88,11 +86,18 @@ def login(args: argparse.Namespace) -> None:
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
-    before = _stored(settings)
+    before = _signed_in_at(settings)
     try:
         signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
+        _tell_signed_in(settings, signed_in)
     except KeyboardInterrupt:
         raise SystemExit(f"exact-online: {_stopped(settings, before)}") from None
+
+
+def _tell_signed_in(settings: ConnectionSettings, signed_in: SignedInUser) -> None:
+    from airflow_provider_exact import signing_in
+    from airflow_provider_exact.connection import known_connections
+
     name = f" as {signed_in.user}" if signed_in.user else ""
     tell(f"Signed in{name} for the connection {settings.conn_id!r}.")
     sign_ins = signing_in.shared_sign_ins(known_connections()[0])
@@ -110,17 +115,18 @@ def login(args: argparse.Namespace) -> None:
         tell(f"  {division.code}  {division.name}{mark}")
 
 
-def _stored(settings: ConnectionSettings) -> Token | None:
-    """Return the stored token of a connection; ``None`` for none that can be read."""
+def _signed_in_at(settings: ConnectionSettings) -> float | None:
+    """Return the time of the stored sign-in, in seconds since the epoch; ``None`` without a readable sign-in."""
     try:
-        return settings.token_store().read()
+        kept = settings.token_store().kept()
     except ExactError:
         return None
+    return kept.signed_in.at if kept is not None and kept.signed_in is not None else None
 
 
-def _stopped(settings: ConnectionSettings, before: Token | None) -> str:
+def _stopped(settings: ConnectionSettings, before: float | None) -> str:
     """Return a sentence about a sign-in that was stopped with its code at hand."""
-    after = _stored(settings)
+    after = _signed_in_at(settings)
     if after is not None and after != before:
         return f"stopped; the tokens are stored, so the connection {settings.conn_id!r} is signed in."
     return "stopped; no new tokens are stored. Start the sign-in again."

@@ -354,22 +354,24 @@ class ExactOnlineHook(BaseHook):
                 f"{complete}. Exact Online was not called: this version of Airflow tests a form without the saved "
                 "client secret. The page Admin, Exact Online tells whether somebody is signed in."
             )
-        if not settings.access_token:
-            has_sign_in = self._has_sign_in()
-            if not has_sign_in and not variables.can_write():
+        if not settings.access_token and self._has_sign_in():
+            if variables.is_server():
+                # A form has a made-up id, and leaves its refresh token to the tasks.
+                client.tokens = replace(settings, conn_id="", refresh_token=None).token_provider()
+        elif not settings.access_token:
+            if not variables.can_write():
                 return True, (
                     f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "
                     "button tells whether somebody is signed in."
                 )
             saved = saved_as(settings) if variables.is_server() else settings
-            if not has_sign_in and (saved is None or not saved.refresh_token):
+            if saved is None or not saved.refresh_token:
                 # The answer to a wrong secret as well: a person may test connections without the right to read.
                 return False, (
                     f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the "
                     "connection, and sign in on the page Admin, Exact Online."
                 )
-            # A form that is not saved has a made-up id, and leaves its refresh token to the tasks.
-            client.tokens = (saved or replace(settings, conn_id="", refresh_token=None)).token_provider()
+            client.tokens = saved.token_provider()
         me = client.get_me()
         division = (
             f"default division {client.division}" if client.division else "no default division, so tasks name theirs"

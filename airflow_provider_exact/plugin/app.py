@@ -131,7 +131,12 @@ def _finish(sign_in: BegunSignIn, user: BaseUser, query: RedirectQuery) -> Respo
     except ExactError as error:
         log.warning("Signing in for the connection %r failed: %s", sign_in.conn_id, error)
         return message("The sign-in was not finished", str(error), status=400)
-    table = rows.table_for(user)
+    try:
+        table = rows.table_for(user)
+    except Exception:
+        # The tokens are stored, whatever fails now.
+        log.exception("The connections could not be listed after a sign-in")
+        table = rows.Table(())
     sharing = (shown.conn_id for row in table.rows if row.has(settings.conn_id) for shown in row.connections)
     return page(
         "signed_in",

@@ -1,8 +1,9 @@
-"""Token providers of a process, shared per sign-in: only a single thread or trigger of a process claims the lease."""
+"""Token providers of a process, one per connection: a single thread or trigger per sign-in claims the lease."""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 
 from airflow_provider_exact.client.auth.oauth2 import Grants
@@ -10,7 +11,9 @@ from airflow_provider_exact.client.auth.token import Token, fingerprint
 from airflow_provider_exact.client.auth.token_provider import RefreshingTokenProvider
 from airflow_provider_exact.tokens.token_store import VariableTokenStore
 
-_providers: dict[tuple[object, ...], RefreshingTokenProvider] = {}
+_providers: dict[tuple[str | None, ...], RefreshingTokenProvider] = {}
+# Locks by key of the token Variable.
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _guard = threading.Lock()
 
 
@@ -37,8 +40,7 @@ def shared_provider(
         grants.app.client_id,
         fingerprint(grants.app.client_secret),
         fingerprint(seed.refresh) if seed else None,
-        # The provider of a form knows no connection to list beside the tokens.
-        bool(conn_id),
+        conn_id,
     )
     with _guard:
         if identity not in _providers:
@@ -47,5 +49,6 @@ def shared_provider(
                 grants,
                 advice=advice,
                 on_refresh=on_refresh,
+                one_thread=_locks[key],
             )
         return _providers[identity]

@@ -190,6 +190,9 @@ class VariableTokenStore:
         self._clock = clock
         self._sleep = sleep
         self._is_seed_reported = False
+        # Fingerprint of the stored refresh token beside the connection's own refresh token at the last look, empty for
+        # no stored token; ``None`` without a look.
+        self._beside: str | None = None
 
     @property
     def can_write(self) -> bool:
@@ -203,35 +206,26 @@ class VariableTokenStore:
             if self._seed is None:
                 raise
             stored = None
+        self._beside = None
         if stored is None:
-            token = self._seed
+            token, self._beside = self._seed, ""
         elif self._begins_after(stored):
-            token = self._sign_in_beside_refused_seed(stored) or self._seed
+            token = self._beside_seed(stored) or self._seed
         else:
             token = self._opened(stored).token
         if token is not None:
             mask(token)
         return token
 
-    def _sign_in_beside_refused_seed(self, stored: _Stored) -> Token | None:
-        """Return the stored pair if Exact has refused the connection's own refresh token, but not the stored pair."""
-        if self._seed is None:
-            return None
-        refusals = self._refusals("refused")
-        refusal = refusals.get(self._asked(self._seed))
-        if refusal is None or refusal.too_early:
-            return None
-        now = self._clock() + refusal.skew_here
-        if not 0 <= now - refusal.pending_until < PASSED_OVER_SECONDS:
-            return None
+    def _beside_seed(self, stored: _Stored) -> Token | None:
+        """Return the stored pair if the pair is better than the connection's own refresh token."""
+        self._beside = ""
         try:
             token = self._opened(stored).token
         except ExactTokenError:
             return None
-        other = refusals.get(self._asked(token))
-        is_refused = other is not None and not other.too_early and other.pending_until <= now < other.until
-        is_expired = 0 < token.issued_at <= now - REFRESH_TOKEN_SECONDS
-        if is_refused or is_expired:
+        self._beside = fingerprint(token.refresh)
+        if not self._is_better_than_seed(token):
             return None
         if not self._is_seed_reported:
             self._is_seed_reported = True
@@ -241,6 +235,25 @@ class VariableTokenStore:
                 self._conn_id,
             )
         return token
+
+    def _is_better_than_seed(self, token: Token) -> bool:
+        """Whether the stored pair may be alive, and Exact has refused the connection's own refresh token."""
+        refusals = self._refusals("refused")
+        seeds = None if self._seed is None else refusals.get(self._asked(self._seed))
+        if seeds is None or seeds.too_early:
+            return False
+        now = self._clock() + seeds.skew_here
+        if now < seeds.pending_until:
+            # A second process may store the successor of the refresh token; the pair serves meanwhile.
+            return token.is_alive(now)
+        if now >= seeds.pending_until + PASSED_OVER_SECONDS or now >= token.issued_at + REFRESH_TOKEN_SECONDS:
+            return False
+        pairs = refusals.get(self._asked(token))
+        if pairs is None or pairs.too_early:
+            return True
+        # Exact has refused both, and is asked about one of them at a time: the last one until its refusal has ended,
+        # and then the other.
+        return (pairs.until > seeds.until) == (now < max(pairs.until, seeds.until))
 
     def write(self, token: Token, *, replacing: Token | None = None) -> Token:
         """
@@ -265,7 +278,7 @@ class VariableTokenStore:
 
     def _stored_now(self, token: Token, replacing: Token | None) -> Token:
         """Store a pair in a single attempt, unless a newer pair is stored; return the stored pair."""
-        while True:
+        for _ in range(leases.MAX_LOOKS):
             looked_at, before = self._clock(), variables.read_surely(self.key, pauses=())
             kept = self._to_keep(token, replacing, before)
             if not isinstance(kept, Kept):
@@ -273,6 +286,11 @@ class VariableTokenStore:
             text = self._sealed(kept)
             if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
                 break
+        else:
+            raise variables.VariableWriteError(
+                f"Airflow took more than {leases.MAX_LOOK_AGE:.0f} s to read the Variable {self.key!r}, each time, so "
+                "the tokens could not be stored safely. Check its API server and database."
+            )
         after = variables.read_surely(self.key, pauses=())
         if after == text:
             return kept.token
@@ -296,7 +314,7 @@ class VariableTokenStore:
         if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
             return present.token
         begins = stored is not None and replacing == self._seed and self._begins_after(stored)
-        if begins and replacing is not None and present is not None and present.token.issued_at > token.issued_at:
+        if begins and replacing is not None and present is not None and self._has_changed(present.token):
             # A sign-in was stored during the refresh. The connection's own refresh token is spent.
             return replace(present, earlier=(*present.earlier, fingerprint(replacing.refresh))[-EARLIER:])
         if replacing is None or stored is None or begins:
@@ -309,6 +327,10 @@ class VariableTokenStore:
         if present.token.refresh == replacing.refresh or token.supersedes(present.token):
             return replace(present, token=token, connections=self._connections(present.connections))
         return present.token
+
+    def _has_changed(self, present: Token) -> bool:
+        """Whether a pair was stored since the look at the connection's own refresh token."""
+        return self._beside is not None and fingerprint(present.refresh) != self._beside
 
     def _connections(self, known: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*known, self._conn_id} - {""}))
@@ -333,7 +355,7 @@ class VariableTokenStore:
     def note_user(self, token: Token, user: str, divisions: int, *, user_id: str = "") -> None:
         """Remember the user of a sign-in, unless the token has been replaced meanwhile."""
         try:
-            while True:
+            for _ in range(leases.MAX_LOOKS):
                 looked_at, kept = self._clock(), self.kept()
                 if kept is None or kept.signed_in is None or kept.token.refresh != token.refresh:
                     return

@@ -303,8 +303,9 @@ def test_commands_end_with_a_sentence_when_stopped(connected, monkeypatch):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("client.ExactClient.get_me", "the tokens are stored, so the connection .* is signed in"),
-        ("auth.oauth2.Grants.exchange", "no new tokens are stored. Start the sign-in again"),
+        ("client.client.ExactClient.get_me", "the tokens are stored, so the connection .* is signed in"),
+        ("signing_in.clashes", "the tokens are stored, so the connection .* is signed in"),
+        ("client.auth.oauth2.Grants.exchange", "no new tokens are stored. Start the sign-in again"),
     ],
 )
 def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, paste, monkeypatch, function, words):
@@ -312,7 +313,7 @@ def test_a_login_that_is_stopped_tells_whether_tokens_were_stored(connected, pas
         raise KeyboardInterrupt
 
     paste()
-    monkeypatch.setattr(f"airflow_provider_exact.client.{function}", stop)
+    monkeypatch.setattr(f"airflow_provider_exact.{function}", stop)
     with pytest.raises(SystemExit, match=words):
         run("login", "--no-browser")
     assert bool(stored()) == ("the tokens are stored" in words)

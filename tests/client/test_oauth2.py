@@ -228,7 +228,7 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Content-Length", str(self.server.length))
         self.end_headers()
         self.wfile.write(self.server.body)
 
@@ -241,9 +241,10 @@ def recorder():
     """Return a function to start a server."""
     servers = []
 
-    def start(status, location="", body=""):
+    def start(status, location="", body="", missing=0):
         server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Recorder)
         server.status, server.location, server.body, server.bodies = status, location, body.encode(), []
+        server.length = len(server.body) + missing
         server.url = f"http://{LOOPBACK}:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -264,6 +265,14 @@ def test_no_secret_follows_a_redirect(recorder, exact, status):
         with pytest.raises(TokenRefusedError, match=rf"\({status}\)"):
             call()
     assert (len(here.bodies), elsewhere.bodies) == (2, [])
+
+
+def test_a_redirect_with_a_cut_body_shows_no_secret(recorder, due):
+    _, token = due
+    here = recorder(307, "https://login.example.test/", "cut", missing=500)
+    with pytest.raises(TokenFailedError, match="did not answer") as caught:
+        Grants(Site.of(None, here.url), App("id", "hidden")).refresh(token)
+    assert caught.value.__context__ is None
 
 
 def test_a_pair_counts_in_a_redirect_too(recorder, due):

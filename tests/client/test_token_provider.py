@@ -239,7 +239,7 @@ class Interrupted(MemoryTokenStore):
     def __init__(self, token, grants, moment):
         super().__init__(token)
         self.grants, self.moment, self.waiting = grants, moment, threading.Event()
-        self.kept, self.is_kept_on = 0, True
+        self.kept, self.is_kept_on, self.interruptions = 0, True, 1
 
     @property
     def clock(self):
@@ -267,8 +267,8 @@ class Interrupted(MemoryTokenStore):
         return super().write(token, replacing=replacing)
 
     def interrupt(self, moment):
-        if self.moment == moment:
-            self.moment = None
+        if self.moment == moment and self.interruptions:
+            self.interruptions -= 1
             raise KeyboardInterrupt
 
 
@@ -386,6 +386,35 @@ def test_a_refresh_token_that_could_not_be_stored_is_stored_a_moment_later(exact
     assert exact.emulator.count(endpoint="oauth2/token") == 2
 
 
+def test_repeated_interruptions_wait_for_the_pair(exact, interrupted):
+    interrupted.store.interruptions = 3
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.get()
+    assert works(exact, interrupted.store.token)
+    assert interrupted.store.interruptions == 0
+
+
+def test_an_explicit_refusal_of_a_persons_refresh_token_brings_no_successor(exact):
+    provider = exact.provider(Token.to_begin_with(exact.signed_in().refresh))
+    exact.advance(571)
+    body = '{"error": "invalid_grant", "refresh_token": "successor"}'
+    exact.emulator.fault("status", endpoint="oauth2/token", status=400, body=body, times=1)
+    with pytest.raises(ExactTokenError):
+        provider.get()
+    assert provider.store.read().refresh != "successor"
+
+
+def test_a_lone_successor_of_a_persons_refresh_token_is_stored(exact):
+    provider = exact.provider(Token.to_begin_with(exact.signed_in().refresh))
+    exact.advance(571)
+    refresh_token_alone(exact, 500)
+    with pytest.raises(ExactTransportError):
+        provider.get()
+    stored = provider.store.read()
+    assert (stored.access, stored.refresh) == ("", "successor")
+    assert stored.issued_at == pytest.approx(exact.clock(), abs=60)
+
+
 def test_an_interruption_waits_for_the_refresh_token_of_a_failure(exact, interrupted):
     refresh_token_alone(exact, 500)
     with pytest.raises(KeyboardInterrupt):
@@ -460,6 +489,27 @@ def test_a_ready_token_is_never_replaced():
     assert provider.get().access == "ready"
     with pytest.raises(ExactTokenError, match="never refreshed"):
         provider.get(refused=provider.get())
+
+
+class Forgetful(MemoryTokenStore):
+    """Store with an ended refusal, and without a place for a newer one."""
+
+    def refusal(self, token):
+        return Refusal("Earlier.", 1.0)
+
+    def note_refusal(self, token, refusal):
+        """Skip."""
+
+
+def test_a_refusal_that_could_not_be_noted_is_remembered_by_the_process(exact):
+    provider = exact.provider()
+    provider.store = Forgetful(provider.get())
+    exact.signed_in()
+    exact.advance(601)
+    for _ in range(2):
+        with pytest.raises(ExactTokenError, match="no longer exists"):
+            provider.get()
+    assert exact.emulator.count(endpoint="oauth2/token") == 1
 
 
 class Shared(MemoryTokenStore):

@@ -233,6 +233,13 @@ def test_a_dead_refresh_token_of_one_connection_leaves_the_shared_sign_in(waitin
     assert ExactOnlineHook().get_me()["UserName"] == waiting.user_name
 
 
+def test_each_connection_of_a_process_names_itself(emulator, server, monkeypatch):
+    for conn_id in ("first", "second"):
+        put_connection(monkeypatch, conn_id, **app(emulator))
+        with pytest.raises(ExactTokenError, match=f"Sign in for the connection '{conn_id}'"):
+            ExactOnlineHook(conn_id).get_me()
+
+
 def new_processes():
     """Forget the providers of this process."""
     providers._providers.clear()
@@ -265,7 +272,7 @@ def test_a_refresh_token_that_was_refused_by_mistake_is_asked_about_again(waitin
         ExactOnlineHook("second").get_me()
     later = json.loads(variables.read(lease_key(token_key("second"))))
     for refusal in later["refused"].values():
-        refusal |= {"until": refusal["until"] - 601, "pending_until": max(0, refusal["pending_until"] - 601)}
+        refusal |= {"until": refusal["until"] - 700, "pending_until": max(0, refusal["pending_until"] - 700)}
     variables.write(lease_key(token_key("second")), json.dumps(later), description="")
     new_processes()
     assert ExactOnlineHook("second").get_me()["UserName"] == waiting.user_name
@@ -285,6 +292,17 @@ def test_the_test_of_a_form_that_is_not_saved_leaves_its_refresh_token_to_the_ta
     emulator.advance(571)
     assert not ExactOnlineHook("vgtg3jtv").test_connection()[0]
     assert emulator.count(endpoint="oauth2/token") == 0
+
+
+def test_the_test_uses_no_ready_token_and_no_refresh_token_of_another_connection(waiting, monkeypatch):
+    ExactOnlineHook().get_me()
+    before = stored()
+    put_connection(monkeypatch, "aaa_ready", **app(waiting, access_token="outdated"))
+    put_connection(monkeypatch, "bbb_own", **app(waiting, refresh_token="never used"))
+    put_connection(monkeypatch, "vgtg3jtv", **app(waiting))
+    ok, words = ExactOnlineHook("vgtg3jtv").test_connection()
+    assert (ok, "Signed in" in words) == (True, True)
+    assert stored() == before
 
 
 def test_the_test_of_a_form_that_is_not_saved_leaves_the_stored_sign_in(waiting, monkeypatch):

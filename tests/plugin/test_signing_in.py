@@ -299,6 +299,21 @@ def audit():
         return [log.event for log in session.query(Log).order_by(Log.id)]
 
 
+def test_stored_tokens_are_in_the_audit_log_even_if_the_connections_cannot_be_listed(
+    ann, put_connection, emulator, monkeypatch
+):
+    put_connection()
+    address = ann.consent(ann.begin(), emulator)
+
+    def fail(_user):
+        raise RuntimeError("The database is gone.")
+
+    monkeypatch.setattr("airflow_provider_exact.plugin.rows.table_for", fail)
+    answer = ann.come_back(address)
+    assert f"<strong>{CONN_ID}</strong> is signed in as" in answer.text
+    assert audit() == ["exact_online_sign_in", "exact_online_signed_in"]
+
+
 @pytest.mark.parametrize("reason", ["denied", "used code", "wrong secret", "other user"])
 def test_a_refused_sign_in_is_in_the_audit_log(airflow, ann, put_connection, emulator, reason):
     put_connection(password="wrong" if reason == "wrong secret" else emulator.client_secret)

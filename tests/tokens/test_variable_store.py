@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -11,7 +12,7 @@ from airflow_provider_exact.client.auth.token import App, Token, fingerprint
 from airflow_provider_exact.client.auth.token_store import Refusal
 from airflow_provider_exact.client.errors import ExactTokenError
 from airflow_provider_exact.client.site import Site
-from airflow_provider_exact.tokens import variables
+from airflow_provider_exact.tokens import token_store, variables
 from airflow_provider_exact.tokens.token_store import HOLDER_SECONDS, VariableTokenStore, lease_key
 
 KEY = "exact_online_token__x"
@@ -88,7 +89,7 @@ def refuse(store, token, at, **changes):
 
 @pytest.mark.parametrize(
     ("issued_at", "refused_at", "is_passed_over"),
-    [(-601, -5, True), (-31 * 86_400, -5, False), (-601, 5, False), (-601, -80_000, True), (-601, -90_000, False)],
+    [(-601, -5, True), (-31 * 86_400, -5, False), (-601, -80_000, True), (-601, -90_000, False)],
 )
 def test_a_refused_refresh_token_is_passed_over_for_a_stored_sign_in(now, issued_at, refused_at, is_passed_over):
     stored = pair("stored", now + issued_at)
@@ -108,13 +109,24 @@ def test_a_refresh_token_that_is_too_young_is_not_passed_over(now):
     assert store.read().refresh == "young"
 
 
-@pytest.mark.parametrize(("refused_at", "refresh"), [(-300, "refused"), (-700, "refresh stored")])
-def test_a_stored_sign_in_that_exact_refused_is_no_better_than_a_refused_refresh_token(now, refused_at, refresh):
-    stored = pair("stored", now - 601)
+@pytest.mark.parametrize(
+    ("seed_at", "pair_at", "refresh"),
+    [(-5, -300, "refused"), (-300, -5, "refresh stored"), (-700, -900, "refresh stored"), (-900, -700, "refused")],
+)
+def test_of_two_refused_tokens_exact_is_asked_about_one_at_a_time(now, seed_at, pair_at, refresh):
+    stored = pair("stored", now - 1200)
     kept_by(now, "seed").write(stored)
     store = kept_by(now, "refused")
-    refuse(store, store.read(), now - 5)
-    refuse(store, stored, now + refused_at)
+    refuse(store, store.read(), now + seed_at)
+    refuse(store, stored, now + pair_at)
+    assert store.read().refresh == refresh
+
+
+@pytest.mark.parametrize(("age", "refresh"), [(300, "refresh stored"), (601, "refused")])
+def test_while_a_successor_may_be_stored_a_living_sign_in_serves(now, age, refresh):
+    kept_by(now, "seed").write(pair("stored", now - age))
+    store = kept_by(now, "refused")
+    refuse(store, store.read(), now + 100)
     assert store.read().refresh == refresh
 
 
@@ -126,14 +138,25 @@ def test_refusals_of_many_connections_are_remembered_together(now):
     assert found == [False] * 10 + [True] * 50
 
 
-def test_a_sign_in_during_the_first_refresh_of_a_connections_own_refresh_token_stays(now):
-    seed = Token.to_begin_with("seed")
+@pytest.mark.parametrize("is_beside_another", [False, True])
+def test_a_sign_in_during_the_first_refresh_of_a_connections_own_refresh_token_stays(now, is_beside_another):
     store = kept_by(now, "seed")
-    sign_in = pair("sign-in", now)
+    if is_beside_another:
+        kept_by(now).write(pair("earlier", now - 601))
+    seed, sign_in = store.read(), pair("sign-in", now)
     kept_by(now).write(sign_in)
-    assert store.write(pair("late", now - 5, seed), replacing=seed) == sign_in
+    assert store.write(pair("late", now + 5, seed), replacing=seed) == sign_in
     # The refresh token is spent.
     assert store.read() == sign_in
+
+
+def test_the_first_pair_of_a_new_refresh_token_replaces_the_sign_in_beside(now):
+    kept_by(now).write(pair("earlier", now))
+    store = kept_by(now, "seed")
+    seed = store.read()
+    successor = Token("", "successor", now - 5, 0.0, fingerprint(seed.refresh))
+    assert store.write(successor, replacing=seed) == successor
+    assert store.read() == successor
 
 
 @pytest.mark.parametrize("content", [None, "damaged"])
@@ -225,6 +248,17 @@ def test_a_variable_that_something_hides_is_told_within_half_a_minute(now, monke
     with pytest.raises(variables.VariableWriteError, match="environment variable or secrets backend"):
         store.write(pair("new", now))
     assert sum(slept) < 40
+
+
+def test_reads_that_are_always_slow_end_with_an_error(now, monkeypatch):
+    monkeypatch.setattr(token_store, "STORE_PAUSES", (0, 0))
+    kept_by(now).write(pair("old", now))
+    store = kept_by(now)
+    store._clock = itertools.count(now, 6).__next__
+    with pytest.raises(variables.VariableWriteError, match="took more than 5 s to read"):
+        store.write(pair("new", now))
+    store.note_user(pair("old", now), "Ann", 1)
+    assert kept_by(now).kept().signed_in.user == ""
 
 
 def test_tokens_that_were_copied_to_another_variable_or_site_cannot_be_read(now):

@@ -184,10 +184,11 @@ class Grants:
             if self.site.base_url.startswith("http://"):
                 session.mount(f"{_secure(self.site.base_url)}/", LoopbackAdapter())
             try:
-                send(session)
-            except requests.TooManyRedirects as error:
-                if error.response is not None:
-                    receive(error.response)
+                try:
+                    send(session)
+                except requests.TooManyRedirects as error:
+                    if error.response is not None:
+                        receive(error.response)
             except Exception as error:  # noqa: BLE001 - any exception of the libraries has frames with secrets
                 no_response = NoResponse(type(error).__name__, sent=may_have_been_sent(error))
         if not received:
@@ -214,7 +215,7 @@ class Grants:
             return self._issued(fields, response, parent)
         failure = self._failure(fields, response, redirect_uri)
         if parent and fields.text("refresh_token"):
-            failure.replacement = Token("", fields.text("refresh_token"), 0.0, 0.0, parent)
+            failure.replacement = Token("", fields.text("refresh_token"), self._issued_at(response), 0.0, parent)
         raise failure
 
     def _failure(self, fields: _Fields, response: Response, redirect_uri: str) -> TokenRefusedError | TokenFailedError:
@@ -247,13 +248,16 @@ class Grants:
         )
 
     def _issued(self, fields: _Fields, response: Response, parent: str) -> Token:
-        local = self.clock.local()
-        moment = server_time(response.headers, local)
-        # Rounded up: an overestimated age would lead to a refresh too early.
-        issued_at = local if moment <= local <= moment + RESOLUTION else moment + RESOLUTION
+        issued_at = self._issued_at(response)
         return Token(
             fields.text("access_token"), fields.text("refresh_token"), issued_at, issued_at + fields.lifetime, parent
         )
+
+    def _issued_at(self, response: Response) -> float:
+        local = self.clock.local()
+        moment = server_time(response.headers, local)
+        # Rounded up: an overestimated age would lead to a refresh too early.
+        return local if moment <= local <= moment + RESOLUTION else moment + RESOLUTION
 
     def _refusal(self, fields: _Fields, response: Response) -> TokenRefusedError:
         error, description = fields.text("error")[:100], fields.text("error_description")[:300]

@@ -35,6 +35,8 @@ REFUSAL_SECONDS = 600.0
 MAX_REFUSAL_SECONDS = 3600.0
 # Further calls do not try an access token after repeated refusals.
 GIVEN_UP_SECONDS = 60.0
+# Number of interruptions, such as repeated Ctrl-C, before an unsaved pair is lost.
+MAX_INTERRUPTIONS = 10
 # Wait of a worker with a clock ahead of Exact's before the next refresh.
 TOO_EARLY_SECONDS = 15.0
 
@@ -96,6 +98,7 @@ class RefreshingTokenProvider:
     :param grants: Grants of the app, with Exact's clock.
     :param advice: How a person signs in for the connection.
     :param on_refresh: Called after each refresh.
+    :param one_thread: Lock of the providers of a process with one sign-in.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class RefreshingTokenProvider:
         advice: str = "Sign in first.",
         on_refresh: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
+        one_thread: threading.Lock | None = None,
     ) -> None:
         self.store = store
         self.grants = grants
@@ -119,7 +123,7 @@ class RefreshingTokenProvider:
         self._own: Token | None = None
         # Token with a refused refresh, and the refusal: the store may fail to note the refusal.
         self._refused: tuple[Token, Refusal] | None = None
-        self._one_thread = threading.Lock()
+        self._one_thread = one_thread or threading.Lock()
 
     def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
         if refused_at is not None:
@@ -276,8 +280,9 @@ class RefreshingTokenProvider:
     def _noted(self, token: Token) -> Refusal | None:
         """Return the noted refusal of a refresh token, if still in force."""
         noted, clock = self.store.refusal(token), self.grants.clock
-        if noted is None and self._refused is not None and self._refused[0].refresh == token.refresh:
-            noted = self._refused[1]
+        if self._refused is not None and self._refused[0].refresh == token.refresh:
+            # The note may be missing in the store, or be older.
+            noted = max(noted or self._refused[1], self._refused[1], key=lambda refusal: refusal.until)
         if noted is None:
             return None
         if clock.skew is None and noted.skew_here:
@@ -306,7 +311,7 @@ class RefreshingTokenProvider:
         else:
             self.on_refresh()
             return kept
-        if refused.replacement is not None and self._own is not None:
+        if self._own is not None and self._own.parent == fingerprint(token.refresh):
             token = self._own
         refusal = self._refusal(token, refused)
         self._refused = (token, refusal)
@@ -343,9 +348,15 @@ class RefreshingTokenProvider:
             except ExactError:
                 raise
             except BaseException:
+                self._keep_in_spite_of_interruptions(obtained, replacing)
+                raise
+
+    def _keep_in_spite_of_interruptions(self, obtained: Future[Token], replacing: Token | None) -> None:
+        for _ in range(MAX_INTERRUPTIONS):
+            with suppress(BaseException):
                 with suppress(ExactError):
                     self._kept(obtained, replacing)
-                raise
+                return
 
     def _kept(self, obtained: Future[Token], replacing: Token | None) -> Token:
         """Wait for a response and store its pair, also the refresh token in the response of a failed refresh."""
@@ -354,8 +365,7 @@ class RefreshingTokenProvider:
         try:
             fresh = obtained.result()
         except (TokenFailedError, TokenRefusedError) as error:
-            if error.replacement is not None and replacing is not None:
-                successor = replace(replacing, refresh=error.replacement.refresh, parent=error.replacement.parent)
+            if replacing is not None and (successor := _successor(replacing, error)) is not None:
                 self._saved(successor, replacing=replacing)
             raise
         return self._saved(fresh, replacing=replacing)
@@ -365,6 +375,18 @@ class RefreshingTokenProvider:
         if replacing is not None:
             self._own = fresh
         return self.store.write(fresh, replacing=replacing)
+
+
+def _successor(token: Token, error: TokenFailedError | TokenRefusedError) -> Token | None:
+    """Return a token with the refresh token from the response of a failed refresh; ``None`` without one."""
+    lone = error.replacement
+    if lone is None:
+        return None
+    if token.access:
+        return replace(token, refresh=lone.refresh, parent=lone.parent)
+    # A living sign-in may be stored beside a person's own refresh token, and outlives a refusal.
+    is_refused = isinstance(error, TokenRefusedError) and bool(error.error) and not error.too_early
+    return None if is_refused else lone
 
 
 def _is_refused(token: Token, refused: Token | None) -> bool:
