@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from airflow_provider_exact import metrics
 from airflow_provider_exact.client.auth.oauth2 import Grants
 from airflow_provider_exact.client.auth.token import App, Token
-from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider, RefreshingTokenProvider, TokenProvider
+from airflow_provider_exact.client.auth.token_provider import FixedTokenProvider, TokenProvider
 from airflow_provider_exact.client.errors import ExactError, ExactRequestError
 from airflow_provider_exact.client.site import Site
 from airflow_provider_exact.provider_info import get_provider_info
-from airflow_provider_exact.tokens.providers import shared_provider
+from airflow_provider_exact.tokens.providers import ConnectionTokenProvider, shared_provider
 from airflow_provider_exact.tokens.token_store import TOKEN_KEY, VariableTokenStore, connections_of
 
 if TYPE_CHECKING:
@@ -154,16 +154,16 @@ class ConnectionSettings:
             return FixedTokenProvider(self.access_token)
         return self.refreshing_provider()
 
-    def refreshing_provider(self) -> RefreshingTokenProvider:
-        """Return this process's store that refreshes the connection's tokens."""
-        return shared_provider(
+    def refreshing_provider(self) -> ConnectionTokenProvider:
+        """Return the process's provider of the stored tokens, with refreshes."""
+        shared = shared_provider(
             self.token_key,
             self.grants(),
             seed=self._seed,
             conn_id=self.conn_id,
-            advice=self.advice,
             on_refresh=partial(metrics.counter(self.conn_id), "refreshes", 1),
         )
+        return ConnectionTokenProvider(shared, self.advice)
 
 
 def _server_url(connection: Connection) -> str | None:

@@ -140,15 +140,17 @@ def finish(settings: ConnectionSettings, code: AuthorizationCode, sent_back_to: 
             status=error.status,
         ) from error
     client = ExactClient(settings.site, FixedTokenProvider(token.access), patience=PATIENCE)
+    user, user_id = "", ""
     try:
         me = client.get_me()
     except ExactRateLimitError:
-        return SignedInUser()
+        signed_in = SignedInUser()
     except ExactError as error:
-        return SignedInUser(problem=f"Who signed in could not be looked up. {error}")
-    user = str(me.get("FullName") or me.get("UserName") or me.get("UserID") or "")
-    signed_in = _granted(client, SignedInUser(user))
-    user_id = str(me.get("UserID") or "")
+        signed_in = SignedInUser(problem=f"Who signed in could not be looked up. {error}")
+    else:
+        user = str(me.get("FullName") or me.get("UserName") or me.get("UserID") or "")
+        user_id = str(me.get("UserID") or "")
+        signed_in = _granted(client, SignedInUser(user))
     settings.token_store().note_user(token, user, len(signed_in.divisions), user_id=user_id)
     return signed_in
 

@@ -86,12 +86,12 @@ def login(args: argparse.Namespace) -> None:
     state = secrets.token_urlsafe(24)
     url = settings.grants().authorize_url(redirect_uri, state)
     answer = _answer(url, redirect_uri, state, no_browser=args.no_browser)
-    before = _signed_in_at(settings)
+    started = time.time()
     try:
         signed_in = signing_in.finish(settings, answer.code(), redirect_uri)
         _tell_signed_in(settings, signed_in)
     except KeyboardInterrupt:
-        raise SystemExit(f"exact-online: {_stopped(settings, before)}") from None
+        raise SystemExit(f"exact-online: {_stopped(settings, started)}") from None
 
 
 def _tell_signed_in(settings: ConnectionSettings, signed_in: SignedInUser) -> None:
@@ -115,19 +115,17 @@ def _tell_signed_in(settings: ConnectionSettings, signed_in: SignedInUser) -> No
         tell(f"  {division.code}  {division.name}{mark}")
 
 
-def _signed_in_at(settings: ConnectionSettings) -> float | None:
-    """Return the time of the stored sign-in, in seconds since the epoch; ``None`` without a readable sign-in."""
+def _stopped(settings: ConnectionSettings, started: float) -> str:
+    """
+    Return a sentence about a sign-in that was stopped with its code at hand.
+
+    :param started: Start of the exchange, in seconds since the epoch.
+    """
     try:
         kept = settings.token_store().kept()
     except ExactError:
-        return None
-    return kept.signed_in.at if kept is not None and kept.signed_in is not None else None
-
-
-def _stopped(settings: ConnectionSettings, before: float | None) -> str:
-    """Return a sentence about a sign-in that was stopped with its code at hand."""
-    after = _signed_in_at(settings)
-    if after is not None and after != before:
+        kept = None
+    if kept is not None and kept.signed_in is not None and kept.signed_in.at >= started:
         return f"stopped; the tokens are stored, so the connection {settings.conn_id!r} is signed in."
     return "stopped; no new tokens are stored. Start the sign-in again."
 

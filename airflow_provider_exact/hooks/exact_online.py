@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from airflow_provider_exact.client.account import Usage
+    from airflow_provider_exact.client.auth.token_provider import TokenProvider
     from airflow_provider_exact.client.client import ExactClient, Record
     from airflow_provider_exact.client.divisions import Choice
     from airflow_provider_exact.client.documents import Download
@@ -344,39 +345,55 @@ class ExactOnlineHook(BaseHook):
             return False, str(error)
 
     def _tested(self) -> tuple[bool, str]:
-        from airflow_provider_exact.connection import MASKED, saved_as
-        from airflow_provider_exact.tokens import variables
-
-        settings, client = self.settings, self.get_conn()
-        complete = f"The connection is complete, for {settings.site.base_url}"
-        if not settings.access_token and settings.client_secret == MASKED:
-            return True, (
-                f"{complete}. Exact Online was not called: this version of Airflow tests a form without the saved "
-                "client secret. The page Admin, Exact Online tells whether somebody is signed in."
-            )
-        if not settings.access_token and self._has_sign_in():
-            if variables.is_server():
-                # A form has a made-up id, and leaves its refresh token to the tasks.
-                client.tokens = replace(settings, conn_id="", refresh_token=None).token_provider()
-        elif not settings.access_token:
-            if not variables.can_write():
-                return True, (
-                    f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "
-                    "button tells whether somebody is signed in."
-                )
-            saved = saved_as(settings) if variables.is_server() else settings
-            if saved is None or not saved.refresh_token:
-                # The answer to a wrong secret as well: a person may test connections without the right to read.
-                return False, (
-                    f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the "
-                    "connection, and sign in on the page Admin, Exact Online."
-                )
-            client.tokens = saved.token_provider()
+        client = self.get_conn()
+        if not self.settings.access_token:
+            tokens = self._tokens_to_test()
+            if isinstance(tokens, tuple):
+                return tokens
+            client.tokens = tokens
         me = client.get_me()
         division = (
             f"default division {client.division}" if client.division else "no default division, so tasks name theirs"
         )
-        return True, f"Signed in to {settings.site.base_url} as {me.get('FullName') or me.get('UserName')}; {division}."
+        user = me.get("FullName") or me.get("UserName")
+        return True, f"Signed in to {self.settings.site.base_url} as {user}; {division}."
+
+    def _tokens_to_test(self) -> TokenProvider | tuple[bool, str]:
+        """
+        Return the tokens for a test, or the result of a test without a call.
+
+        A form that is not saved has a made-up id, and leaves its refresh token to the tasks.
+        """
+        from airflow_provider_exact.connection import MASKED, saved_as
+        from airflow_provider_exact.tokens import variables
+
+        settings = self.settings
+        complete = f"The connection is complete, for {settings.site.base_url}"
+        if settings.client_secret == MASKED:
+            return True, (
+                f"{complete}. Exact Online was not called: this version of Airflow tests a form without the saved "
+                "client secret. The page Admin, Exact Online tells whether somebody is signed in."
+            )
+        saved = saved_as(settings) if variables.is_server() else settings
+        own = saved if saved is not None and saved.refresh_token else None
+        if self._has_sign_in():
+            if not variables.is_server():
+                return settings.token_provider()
+            if own is not None and settings.refresh_token:
+                return own.token_provider()
+            return replace(settings, conn_id="", refresh_token=None).token_provider()
+        if not variables.can_write():
+            return True, (
+                f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "
+                "button tells whether somebody is signed in."
+            )
+        if own is None:
+            # The answer to a wrong secret as well: a person may test connections without the right to read.
+            return False, (
+                f"{complete}, but no sign-in fits its client ID and client secret. Check both, save the connection, "
+                "and sign in on the page Admin, Exact Online."
+            )
+        return own.token_provider()
 
     def _has_sign_in(self) -> bool:
         """Whether tokens are stored for the app, and the client secret opens them."""

@@ -190,9 +190,6 @@ class VariableTokenStore:
         self._clock = clock
         self._sleep = sleep
         self._is_seed_reported = False
-        # Fingerprint of the stored refresh token beside the connection's own refresh token at the last look, empty for
-        # no stored token; ``None`` without a look.
-        self._beside: str | None = None
 
     @property
     def can_write(self) -> bool:
@@ -206,27 +203,35 @@ class VariableTokenStore:
             if self._seed is None:
                 raise
             stored = None
-        self._beside = None
-        if stored is None:
-            token, self._beside = self._seed, ""
-        elif self._begins_after(stored):
-            token = self._beside_seed(stored) or self._seed
+        if self._seed is not None and (stored is None or self._begins_after(stored)):
+            token = self._instead_of_seed(stored) or replace(self._seed, beside=_chain(stored))
+        elif stored is None:
+            token = None
         else:
             token = self._opened(stored).token
         if token is not None:
             mask(token)
         return token
 
-    def _beside_seed(self, stored: _Stored) -> Token | None:
-        """Return the stored pair if the pair is better than the connection's own refresh token."""
-        self._beside = ""
+    def _instead_of_seed(self, stored: _Stored | None) -> Token | None:
+        """Return the stored pair if Exact has refused the connection's own refresh token, and the pair may be alive."""
+        refusals = self._refusals("refused")
+        seeds = None if self._seed is None else refusals.get(self._asked(self._seed))
+        if stored is None or seeds is None or seeds.too_early:
+            return None
         try:
             token = self._opened(stored).token
         except ExactTokenError:
             return None
-        self._beside = fingerprint(token.refresh)
-        if not self._is_better_than_seed(token):
+        now = self._clock() + seeds.skew_here
+        if now >= seeds.pending_until + PASSED_OVER_SECONDS or now >= token.issued_at + REFRESH_TOKEN_SECONDS:
             return None
+        pairs = refusals.get(self._asked(token))
+        if pairs is not None and not pairs.too_early:
+            # Exact has refused both, and is asked about one of them at a time: the last one until its refusal has
+            # ended, and then the other.
+            is_in_force = now < max(pairs.until, seeds.until)
+            return token if (pairs.until > seeds.until) == is_in_force else None
         if not self._is_seed_reported:
             self._is_seed_reported = True
             log.warning(
@@ -236,25 +241,6 @@ class VariableTokenStore:
             )
         return token
 
-    def _is_better_than_seed(self, token: Token) -> bool:
-        """Whether the stored pair may be alive, and Exact has refused the connection's own refresh token."""
-        refusals = self._refusals("refused")
-        seeds = None if self._seed is None else refusals.get(self._asked(self._seed))
-        if seeds is None or seeds.too_early:
-            return False
-        now = self._clock() + seeds.skew_here
-        if now < seeds.pending_until:
-            # A second process may store the successor of the refresh token; the pair serves meanwhile.
-            return token.is_alive(now)
-        if now >= seeds.pending_until + PASSED_OVER_SECONDS or now >= token.issued_at + REFRESH_TOKEN_SECONDS:
-            return False
-        pairs = refusals.get(self._asked(token))
-        if pairs is None or pairs.too_early:
-            return True
-        # Exact has refused both, and is asked about one of them at a time: the last one until its refusal has ended,
-        # and then the other.
-        return (pairs.until > seeds.until) == (now < max(pairs.until, seeds.until))
-
     def write(self, token: Token, *, replacing: Token | None = None) -> Token:
         """
         Store a pair, with attempts over five minutes while Airflow fails; the lease is kept meanwhile.
@@ -262,14 +248,14 @@ class VariableTokenStore:
         :raises VariableWriteError: no attempt succeeded. The lease is left to expire, not released.
         """
         mask(token)
-        hidden = 0
+        hidden, deadline = 0, self._clock() + sum(STORE_PAUSES)
         for pause in (*STORE_PAUSES, None):
             try:
                 return self._stored_now(token, replacing)
             except StoreUnavailableError as error:
                 failure = error
             hidden += isinstance(failure, _HiddenError)
-            if pause is None or hidden == MAX_HIDDEN_WRITES:
+            if pause is None or hidden == MAX_HIDDEN_WRITES or self._clock() > deadline:
                 break
             self.keep_lock()
             self._sleep(pause)
@@ -278,18 +264,15 @@ class VariableTokenStore:
 
     def _stored_now(self, token: Token, replacing: Token | None) -> Token:
         """Store a pair in a single attempt, unless a newer pair is stored; return the stored pair."""
-        for _ in range(leases.MAX_LOOKS):
-            looked_at, before = self._clock(), variables.read_surely(self.key, pauses=())
-            kept = self._to_keep(token, replacing, before)
-            if not isinstance(kept, Kept):
-                return kept
-            text = self._sealed(kept)
-            if variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
-                break
-        else:
+        looked_at, before = self._clock(), variables.read_surely(self.key, pauses=())
+        kept = self._to_keep(token, replacing, before)
+        if not isinstance(kept, Kept):
+            return kept
+        text = self._sealed(kept)
+        if not variables.write(self.key, text, description=DESCRIPTION, is_timely=self._is_timely(looked_at)):
             raise variables.VariableWriteError(
-                f"Airflow took more than {leases.MAX_LOOK_AGE:.0f} s to read the Variable {self.key!r}, each time, so "
-                "the tokens could not be stored safely. Check its API server and database."
+                f"Airflow took more than {leases.MAX_LOOK_AGE:.0f} s to read the Variable {self.key!r}. Check its API "
+                "server and database."
             )
         after = variables.read_surely(self.key, pauses=())
         if after == text:
@@ -314,7 +297,8 @@ class VariableTokenStore:
         if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
             return present.token
         begins = stored is not None and replacing == self._seed and self._begins_after(stored)
-        if begins and replacing is not None and present is not None and self._has_changed(present.token):
+        is_changed = replacing is not None and replacing.beside not in (None, _chain(stored))
+        if begins and is_changed and replacing is not None and present is not None:
             # A sign-in was stored during the refresh. The connection's own refresh token is spent.
             return replace(present, earlier=(*present.earlier, fingerprint(replacing.refresh))[-EARLIER:])
         if replacing is None or stored is None or begins:
@@ -327,10 +311,6 @@ class VariableTokenStore:
         if present.token.refresh == replacing.refresh or token.supersedes(present.token):
             return replace(present, token=token, connections=self._connections(present.connections))
         return present.token
-
-    def _has_changed(self, present: Token) -> bool:
-        """Whether a pair was stored since the look at the connection's own refresh token."""
-        return self._beside is not None and fingerprint(present.refresh) != self._beside
 
     def _connections(self, known: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*known, self._conn_id} - {""}))
@@ -482,6 +462,13 @@ def _refusals_in(noted: object) -> dict[str, Refusal]:
         for asked, refusal in refusals.items()
         if 0 <= refusal.pending_until <= refusal.until <= leases.MAX_MOMENT
     }
+
+
+def _chain(stored: _Stored | None) -> str:
+    """Return a mark of a stored sign-in, the same for all its pairs; empty without a sign-in."""
+    if stored is None:
+        return ""
+    return f"{stored.began_with} {stored.signed_in.at if stored.signed_in else 0}"
 
 
 def connections_of(text: str | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 
 import pytest
 import requests
+from airflow import __version__ as airflow_version
 
 from airflow_provider_exact.cli import commands
 from airflow_provider_exact.cli.main import parser
@@ -334,6 +335,7 @@ def test_a_refresh_during_a_login_is_not_taken_for_the_sign_in(connected, paste,
         run("login", "--no-browser")
 
 
+@pytest.mark.skipif(airflow_version < "3.2", reason="Airflow 3.1 finds no connection with a list in its extra")
 def test_status_shows_a_damaged_connection_beside_the_others(connected, monkeypatch, capsys):
     monkeypatch.setenv("AIRFLOW_CONN_DAMAGED", json.dumps({"conn_type": "exact_online", "extra": "[1]"}))
     found = {row["conn_id"]: row["state"] for row in status_rows(capsys)[0]}

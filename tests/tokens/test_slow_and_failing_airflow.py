@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from airflow_provider_exact.client.auth.oauth2 import Grants
+from airflow_provider_exact.client.auth.token import Token
 from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
 from airflow_provider_exact.tokens import lease as lease_room
 from airflow_provider_exact.tokens import token_store as store_room
@@ -80,12 +81,17 @@ def exact(emulator, channel):
     emulator.advance(601)
     providers._providers.clear()
     slept = []
-    provider = settings.refreshing_provider()
-    provider.sleep = provider.store._sleep = provider.store.lease._sleep = slept.append
-    clock = lambda: time.time() + sum(slept)  # noqa: E731
-    provider.grants.clock.local = provider.store._clock = provider.store.lease._clock = clock
+
+    def provider_of(conn_id, **changes):
+        provider = settings_of(emulator, conn_id, **changes).refreshing_provider().shared
+        provider.sleep = provider.store._sleep = provider.store.lease._sleep = slept.append
+        clock = lambda: time.time() + sum(slept)  # noqa: E731
+        provider.grants.clock.local = provider.store._clock = provider.store.lease._clock = clock
+        return provider
+
     yield SimpleNamespace(
-        provider=provider,
+        provider=provider_of("exact_online_default"),
+        provider_of=provider_of,
         slept=slept,
         emulator=emulator,
         key=settings.token_key,
@@ -190,6 +196,40 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_proc
         exact.provider.get()
     channel.before = lambda message: None
     token = exact.provider.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_a_sign_in_outlives_an_earlier_pair_that_could_not_be_stored(exact, channel):
+    def fail_at_the_token(message):
+        if type(message).__name__ == "PutVariable" and message.key == exact.key:
+            channel.fail["PutVariable"] = 1
+
+    own = exact.emulator.sign_in()["refresh_token"]
+    exact.emulator.advance(601)
+    owner = exact.provider_of("owner", refresh_token=own)
+    channel.before = fail_at_the_token
+    with pytest.raises(ExactTransportError, match="did not store"):
+        owner.get()
+    channel.before = lambda message: None
+    pair = exact.emulator.sign_in()
+    at = owner.grants.clock.now()
+    token = Token(pair["access_token"], pair["refresh_token"], at, at + 600)
+    exact.provider.store.write(token)
+    assert owner.get() == token
+    assert exact.opened()["refresh_token"] == token.refresh
+
+
+def test_another_connection_of_the_process_stores_a_pair_that_could_not_be_stored(exact, channel):
+    def fail_at_the_token(message):
+        if type(message).__name__ == "PutVariable" and message.key == exact.key:
+            channel.fail["PutVariable"] = 1
+
+    channel.before = fail_at_the_token
+    with pytest.raises(ExactTransportError, match="did not store"):
+        exact.provider.get()
+    channel.before = lambda message: None
+    token = exact.provider_of("second").get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
 

@@ -44,7 +44,7 @@ class Token:
 
     ``issued_at`` and ``expires_at`` are seconds since the epoch by Exact's clock. ``parent`` is the fingerprint of the
     refresh token that the pair replaced, empty for the pair of a sign-in. A token without ``refresh`` is never
-    refreshed.
+    refreshed. ``beside`` is a store's mark of the sign-in beside a person's own refresh token.
     """
 
     access: str = field(repr=False)
@@ -52,6 +52,7 @@ class Token:
     issued_at: float
     expires_at: float
     parent: str = ""
+    beside: str | None = field(default=None, compare=False)
 
     def is_fresh(self, now: float) -> bool:
         """Whether the access token is valid for a whole call: younger than 570 s."""

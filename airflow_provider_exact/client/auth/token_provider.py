@@ -96,9 +96,8 @@ class RefreshingTokenProvider:
 
     :param store: Place of the pair between processes.
     :param grants: Grants of the app, with Exact's clock.
-    :param advice: How a person signs in for the connection.
+    :param advice: How a person signs in; empty for a provider behind a ``ConnectionTokenProvider``.
     :param on_refresh: Called after each refresh.
-    :param one_thread: Lock of the providers of a process with one sign-in.
     """
 
     def __init__(
@@ -106,10 +105,9 @@ class RefreshingTokenProvider:
         store: TokenStore,
         grants: Grants,
         *,
-        advice: str = "Sign in first.",
+        advice: str = "",
         on_refresh: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
-        one_thread: threading.Lock | None = None,
     ) -> None:
         self.store = store
         self.grants = grants
@@ -119,11 +117,11 @@ class RefreshingTokenProvider:
         self._held: Token | None = None
         # Access token after repeated refusals, the reason, and the end of the pause.
         self._given_up: tuple[Token, str, float] | None = None
-        # Last pair from Exact to this process, perhaps not stored.
-        self._own: Token | None = None
+        # Last pair from Exact to this process, perhaps not stored, and the replaced token.
+        self._own: tuple[Token, Token] | None = None
         # Token with a refused refresh, and the refusal: the store may fail to note the refusal.
         self._refused: tuple[Token, Refusal] | None = None
-        self._one_thread = one_thread or threading.Lock()
+        self._one_thread = threading.Lock()
 
     def get(self, *, refused: Token | None = None, refused_at: float | None = None) -> Token:
         if refused_at is not None:
@@ -155,9 +153,7 @@ class RefreshingTokenProvider:
         if not self.store.can_write or not self._one_thread.acquire(timeout=MAX_SIGN_IN_WAIT):
             return
         try:
-            # Readers of the note have advice of their own.
-            why = str(error).removesuffix(self.advice).rstrip()
-            self.store.note_access_refusal(token, Refusal(why, self._now(token)))
+            self.store.note_access_refusal(token, Refusal(str(error), self._now(token)))
         except StoreUnavailableError as failure:
             log.warning("Could not note that Exact refuses the access token: %s", failure)
         finally:
@@ -213,8 +209,10 @@ class RefreshingTokenProvider:
 
     def _is_behind(self, token: Token) -> bool:
         """Whether this process got a newer pair than the stored pair: not stored, or overwritten."""
-        own = self._own
-        return own is not None and (own.parent == fingerprint(token.refresh) or own.supersedes(token))
+        if self._own is None:
+            return False
+        own, _ = self._own
+        return own.parent == fingerprint(token.refresh) or own.supersedes(token)
 
     def _current(self, refused: Token | None) -> Token:
         """Return the token of the store, refreshed if due; wait up to ``MAX_WAIT`` for further processes."""
@@ -263,7 +261,8 @@ class RefreshingTokenProvider:
     def _under_lock(self, refused: Token | None) -> Token | None:
         token = self._stored()
         if self._own is not None and self._is_behind(token):
-            token = self._saved(self._own, replacing=token)
+            own, replaced = self._own
+            token = self._saved(own, replacing=replaced)
         if self._serves(token, refused) or not self._is_due(token, refused):
             return token
         if noted := self._noted(token):
@@ -274,7 +273,7 @@ class RefreshingTokenProvider:
     def _stored(self) -> Token:
         token = self.store.read()
         if token is None:
-            raise ExactTokenError(f"Nobody has signed in yet. {self.advice}")
+            raise ExactTokenError(f"Nobody has signed in yet. {self.advice}".rstrip())
         return token
 
     def _noted(self, token: Token) -> Refusal | None:
@@ -311,8 +310,8 @@ class RefreshingTokenProvider:
         else:
             self.on_refresh()
             return kept
-        if self._own is not None and self._own.parent == fingerprint(token.refresh):
-            token = self._own
+        if self._own is not None and self._own[1] == token:
+            token = self._own[0]
         refusal = self._refusal(token, refused)
         self._refused = (token, refusal)
         self.store.note_refusal(token, refusal)
@@ -373,7 +372,7 @@ class RefreshingTokenProvider:
     def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
         """Store a new pair before its use; after a failure the process keeps a refreshed pair for the next call."""
         if replacing is not None:
-            self._own = fresh
+            self._own = (fresh, replacing)
         return self.store.write(fresh, replacing=replacing)
 
 

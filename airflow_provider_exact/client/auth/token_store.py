@@ -51,7 +51,7 @@ class Refusal:
         """
         if self.too_early:
             return ExactRateLimitError(self.why, resets_at=self.until, status=400)
-        return ExactTokenError(f"{self.why} {advice}")
+        return ExactTokenError(f"{self.why} {advice}".rstrip())
 
 
 class TokenStore(Protocol):
