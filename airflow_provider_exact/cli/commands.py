@@ -123,8 +123,8 @@ def _stopped(settings: ConnectionSettings, started: float) -> str:
     """
     try:
         kept = settings.token_store().kept()
-    except ExactError:
-        kept = None
+    except ExactError as error:
+        return f"stopped; whether tokens are stored could not be read. {error} See 'exact-online status'."
     if kept is not None and kept.signed_in is not None and kept.signed_in.at >= started:
         return f"stopped; the tokens are stored, so the connection {settings.conn_id!r} is signed in."
     return "stopped; no new tokens are stored. Start the sign-in again."

@@ -374,14 +374,16 @@ class ExactOnlineHook(BaseHook):
                 f"{complete}. Exact Online was not called: this version of Airflow tests a form without the saved "
                 "client secret. The page Admin, Exact Online tells whether somebody is signed in."
             )
+        has_sign_in = self._has_sign_in()
+        if has_sign_in and not variables.is_server():
+            return settings.token_provider()
+        shared = replace(settings, conn_id="", refresh_token=None)
+        if has_sign_in and not settings.refresh_token:
+            return shared.token_provider()
         saved = saved_as(settings) if variables.is_server() else settings
         own = saved if saved is not None and saved.refresh_token else None
-        if self._has_sign_in():
-            if not variables.is_server():
-                return settings.token_provider()
-            if own is not None and settings.refresh_token:
-                return own.token_provider()
-            return replace(settings, conn_id="", refresh_token=None).token_provider()
+        if has_sign_in:
+            return (own or shared).token_provider()
         if not variables.can_write():
             return True, (
                 f"{complete}. Exact Online was not called: this test runs where Airflow keeps no tokens. The Test "

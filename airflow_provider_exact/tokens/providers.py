@@ -1,4 +1,8 @@
-"""Token providers of a process, shared per sign-in: only a single thread or trigger of a process claims the lease."""
+"""
+Token providers of a process, shared by the connections of a sign-in: a single thread or trigger claims the lease.
+
+A connection with a ``refresh_token`` of its own has a separate provider.
+"""
 
 from __future__ import annotations
 

@@ -203,21 +203,21 @@ class VariableTokenStore:
             if self._seed is None:
                 raise
             stored = None
-        if self._seed is not None and (stored is None or self._begins_after(stored)):
-            token = self._instead_of_seed(stored) or replace(self._seed, beside=_chain(stored))
-        elif stored is None:
-            token = None
+        if stored is None:
+            token = None if self._seed is None else replace(self._seed, beside=_chain(None))
+        elif self._seed is not None and self._begins_after(stored):
+            token = self._instead_of(self._seed, stored) or replace(self._seed, beside=_chain(stored))
         else:
             token = self._opened(stored).token
         if token is not None:
             mask(token)
         return token
 
-    def _instead_of_seed(self, stored: _Stored | None) -> Token | None:
+    def _instead_of(self, seed: Token, stored: _Stored) -> Token | None:
         """Return the stored pair if Exact has refused the connection's own refresh token, and the pair may be alive."""
         refusals = self._refusals("refused")
-        seeds = None if self._seed is None else refusals.get(self._asked(self._seed))
-        if stored is None or seeds is None or seeds.too_early:
+        seeds = refusals.get(self._asked(seed))
+        if seeds is None or seeds.too_early:
             return None
         try:
             token = self._opened(stored).token
@@ -231,7 +231,9 @@ class VariableTokenStore:
             # Exact has refused both, and is asked about one of them at a time: the last one until its refusal has
             # ended, and then the other.
             is_in_force = now < max(pairs.until, seeds.until)
-            return token if (pairs.until > seeds.until) == is_in_force else None
+            in_order = list(refusals)
+            is_pair_last = in_order.index(self._asked(token)) > in_order.index(self._asked(seed))
+            return token if is_pair_last == is_in_force else None
         if not self._is_seed_reported:
             self._is_seed_reported = True
             log.warning(
@@ -362,7 +364,7 @@ class VariableTokenStore:
             return _decoded(variables.read_surely(self.key, sleep=self._sleep))
         except msgspec.DecodeError:
             raise ExactTokenError(
-                f"The Variable {self.key!r} does not hold tokens of this provider. Sign in again, which replaces it."
+                f"The Variable {self.key!r} does not hold tokens of this provider. A new sign-in replaces the content."
             ) from None
 
     def _opened(self, stored: _Stored) -> Kept:
@@ -371,7 +373,7 @@ class VariableTokenStore:
         except InvalidToken:
             raise ExactTokenError(
                 f"The tokens in the Variable {self.key!r} were stored by a connection with another client secret, "
-                "region or Server URL. If those of this connection are right, sign in again."
+                "region or Server URL. If those of this connection are right, a new sign-in replaces the tokens."
             ) from None
 
     def try_lock(self) -> AbstractContextManager[bool]:

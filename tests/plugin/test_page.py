@@ -229,7 +229,7 @@ def test_a_connection_that_is_wrong_says_so_in_its_row_only(ann, put_connection,
     assert "lacks Client ID" in shown["nobodys"][0]
     assert "never signed in" in shown["elsewhere"][0]
     assert "does not lead to this page" in shown["elsewhere"][0]
-    assert "Sign in again, which replaces it" in shown["spoilt"][0]
+    assert "A new sign-in replaces the content" in shown["spoilt"][0]
     assert {name: buttons for name, (_, buttons) in shown.items() if buttons} == {
         "sound": ["Sign in"],
         "spoilt": ["Sign in again"],

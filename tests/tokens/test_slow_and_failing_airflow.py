@@ -11,7 +11,7 @@ import structlog
 
 from airflow_provider_exact.client.auth.oauth2 import Grants
 from airflow_provider_exact.client.auth.token import Token
-from airflow_provider_exact.client.errors import ExactTokenError, ExactTransportError
+from airflow_provider_exact.client.errors import ExactError, ExactTokenError, ExactTransportError
 from airflow_provider_exact.tokens import lease as lease_room
 from airflow_provider_exact.tokens import token_store as store_room
 from airflow_provider_exact.tokens import variables
@@ -27,6 +27,15 @@ class Channel:
         self.kept = {}
         self.fail = {"GetVariable": 0, "PutVariable": 0}
         self.before = lambda message: None
+
+    def fail_to_store(self, key):
+        """Return a ``before`` that lets each write of a Variable fail."""
+
+        def fail(message):
+            if type(message).__name__ == "PutVariable" and message.key == key:
+                self.fail["PutVariable"] = 1
+
+        return fail
 
     def send(self, message=None, *, msg=None):
         from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
@@ -187,11 +196,7 @@ def test_a_new_pair_is_stored_even_if_it_takes_long_to_see_what_it_replaces(exac
 
 
 def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_process(exact, channel):
-    def fail_at_the_token(message):
-        if type(message).__name__ == "PutVariable" and message.key == exact.key:
-            channel.fail["PutVariable"] = 1
-
-    channel.before = fail_at_the_token
+    channel.before = channel.fail_to_store(exact.key)
     with pytest.raises(ExactTransportError, match="did not store"):
         exact.provider.get()
     channel.before = lambda message: None
@@ -201,14 +206,10 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_proc
 
 
 def test_a_sign_in_outlives_an_earlier_pair_that_could_not_be_stored(exact, channel):
-    def fail_at_the_token(message):
-        if type(message).__name__ == "PutVariable" and message.key == exact.key:
-            channel.fail["PutVariable"] = 1
-
     own = exact.emulator.sign_in()["refresh_token"]
     exact.emulator.advance(601)
     owner = exact.provider_of("owner", refresh_token=own)
-    channel.before = fail_at_the_token
+    channel.before = channel.fail_to_store(exact.key)
     with pytest.raises(ExactTransportError, match="did not store"):
         owner.get()
     channel.before = lambda message: None
@@ -220,12 +221,26 @@ def test_a_sign_in_outlives_an_earlier_pair_that_could_not_be_stored(exact, chan
     assert exact.opened()["refresh_token"] == token.refresh
 
 
-def test_another_connection_of_the_process_stores_a_pair_that_could_not_be_stored(exact, channel):
-    def fail_at_the_token(message):
-        if type(message).__name__ == "PutVariable" and message.key == exact.key:
-            channel.fail["PutVariable"] = 1
+def test_an_unsaved_pair_is_stored_although_exact_refused_a_second_process(exact, channel):
+    from airflow_provider_exact.tokens import providers
 
-    channel.before = fail_at_the_token
+    own = exact.emulator.sign_in()["refresh_token"]
+    exact.emulator.advance(601)
+    owner = exact.provider_of("owner", refresh_token=own)
+    channel.before = channel.fail_to_store(exact.key)
+    with pytest.raises(ExactTransportError, match="did not store"):
+        owner.get()
+    channel.before = lambda message: None
+    providers._providers.clear()
+    with pytest.raises(ExactError):
+        exact.provider_of("owner", refresh_token=own).get()
+    token = owner.get()
+    assert exact.opened()["access_token"] == token.access
+    assert exact.emulator.statistics()["refreshes"] == 1
+
+
+def test_another_connection_of_the_process_stores_a_pair_that_could_not_be_stored(exact, channel):
+    channel.before = channel.fail_to_store(exact.key)
     with pytest.raises(ExactTransportError, match="did not store"):
         exact.provider.get()
     channel.before = lambda message: None

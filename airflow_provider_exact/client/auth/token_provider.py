@@ -117,8 +117,9 @@ class RefreshingTokenProvider:
         self._held: Token | None = None
         # Access token after repeated refusals, the reason, and the end of the pause.
         self._given_up: tuple[Token, str, float] | None = None
-        # Last pair from Exact to this process, perhaps not stored, and the replaced token.
+        # Last pair from Exact to this process, and the replaced token.
         self._own: tuple[Token, Token] | None = None
+        self._is_unsaved = False
         # Token with a refused refresh, and the refusal: the store may fail to note the refusal.
         self._refused: tuple[Token, Refusal] | None = None
         self._one_thread = threading.Lock()
@@ -212,7 +213,7 @@ class RefreshingTokenProvider:
         if self._own is None:
             return False
         own, _ = self._own
-        return own.parent == fingerprint(token.refresh) or own.supersedes(token)
+        return self._is_unsaved or own.parent == fingerprint(token.refresh) or own.supersedes(token)
 
     def _current(self, refused: Token | None) -> Token:
         """Return the token of the store, refreshed if due; wait up to ``MAX_WAIT`` for further processes."""
@@ -372,8 +373,10 @@ class RefreshingTokenProvider:
     def _saved(self, fresh: Token, *, replacing: Token | None) -> Token:
         """Store a new pair before its use; after a failure the process keeps a refreshed pair for the next call."""
         if replacing is not None:
-            self._own = (fresh, replacing)
-        return self.store.write(fresh, replacing=replacing)
+            self._own, self._is_unsaved = (fresh, replacing), True
+        stored = self.store.write(fresh, replacing=replacing)
+        self._is_unsaved = False
+        return stored
 
 
 def _successor(token: Token, error: TokenFailedError | TokenRefusedError) -> Token | None:
