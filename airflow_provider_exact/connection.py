@@ -8,7 +8,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -181,7 +181,7 @@ def seconds(option: str) -> float:
     """
     Return a length of time from Airflow's configuration.
 
-    :raises ExactRequestError: the option is no number above 0.
+    :raises ExactRequestError: the option is not a number above 0.
     """
     value = _option(option)
     if value <= 0:
@@ -193,7 +193,7 @@ def count_option(option: str) -> int:
     """
     Return a number of things from Airflow's configuration.
 
-    :raises ExactRequestError: the option is no whole number from 0 on.
+    :raises ExactRequestError: the option is not a whole number from 0 on.
     """
     value = _option(option)
     if value < 0 or value != int(value):
@@ -220,10 +220,10 @@ def _default(option: str) -> str:
     return str(config[CONFIG_SECTION]["options"][option]["default"])
 
 
-def known_connections() -> tuple[list[ConnectionSettings], dict[str, str]]:
-    """Return the connections of this type among :func:`known_ids`, and the fault of each unusable connection by id."""
+def connections_among(conn_ids: Iterable[str]) -> tuple[list[ConnectionSettings], dict[str, str]]:
+    """Return the connections of this type among ids, and the fault of each unusable connection by id."""
     found, faults = [], {}
-    for conn_id in known_ids():
+    for conn_id in conn_ids:
         try:
             settings = find_connection(conn_id)
         except ExactError as error:
@@ -232,6 +232,11 @@ def known_connections() -> tuple[list[ConnectionSettings], dict[str, str]]:
             if settings is not None:
                 found.append(settings)
     return found, faults
+
+
+def known_connections() -> tuple[list[ConnectionSettings], dict[str, str]]:
+    """Return :func:`connections_among` :func:`known_ids`."""
+    return connections_among(known_ids())
 
 
 def known_ids() -> list[str]:

@@ -35,7 +35,7 @@ def redirect_uri(settings: ConnectionSettings, *, chosen: str = "") -> str:
 
     Never taken from a request, since a proxy may have changed the request.
 
-    :raises ExactRequestError: none is configured, or the redirect URI is no address.
+    :raises ExactRequestError: none is configured, or the redirect URI is not an address.
     """
     from airflow.configuration import conf
 
@@ -213,6 +213,7 @@ def status(settings: ConnectionSettings, *, now: float | None = None) -> Status:
     now = time.time() if now is None else now
     if settings.access_token:
         return Status(State.READY_TOKEN)
+    # Raises for a missing field.
     settings.grants()
     # Without pauses between reads that find nothing: nothing is spent or written on the strength of these.
     store = settings.token_store(sleep=lambda _: None)
@@ -264,6 +265,10 @@ class SharedSignIn:
     status: Status | None = None
     error: str = ""
 
+    def has(self, conn_id: str) -> bool:
+        """Whether a connection shares the sign-in."""
+        return any(settings.conn_id == conn_id for settings in self.connections)
+
     @property
     def names(self) -> str:
         """Ids of the connections."""
@@ -300,8 +305,8 @@ def shared_sign_ins(connections: Iterable[ConnectionSettings], *, now: float | N
 
 def shared_with(settings: ConnectionSettings, sign_ins: Iterable[SharedSignIn]) -> list[str]:
     """Return the ids of the further connections that share a connection's sign-in."""
-    own = (each.connections for each in sign_ins if any(one.conn_id == settings.conn_id for one in each.connections))
-    return [one.conn_id for one in next(own, ()) if one.conn_id != settings.conn_id]
+    sharing = (one.conn_id for each in sign_ins if each.has(settings.conn_id) for one in each.connections)
+    return [conn_id for conn_id in sharing if conn_id != settings.conn_id]
 
 
 def clashes(sign_ins: Iterable[SharedSignIn]) -> list[str]:

@@ -173,7 +173,7 @@ def status(args: argparse.Namespace) -> None:
     sign_ins = signing_in.shared_sign_ins(connections.values(), now=now)
     clashes = signing_in.clashes(sign_ins)
     if args.conn_id:
-        sign_ins = [each for each in sign_ins if any(known.conn_id == args.conn_id for known in each.connections)]
+        sign_ins = [sign_in for sign_in in sign_ins if sign_in.has(args.conn_id)]
     rows = [_row(sign_in, now) for sign_in in sign_ins]
     rows += [dict.fromkeys(COLUMNS, "") | {"conn_id": conn_id, "state": fault} for conn_id, fault in faults.items()]
     AirflowConsole().print_as(data=rows, output=args.output)

@@ -18,7 +18,7 @@ PAGE = (
 
 
 def query_of(address: str) -> RedirectQuery:
-    """Return the query of an address; empty for a text that is no address."""
+    """Return the query of an address; empty for a text that is not an address."""
     try:
         return RedirectQuery.of(urlsplit(address.strip()).query)
     except ValueError:

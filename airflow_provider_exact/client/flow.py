@@ -178,7 +178,7 @@ def _token(need: NeedToken, jitter: Callable[[], float]) -> Flow[Token]:
 def _given_up(token: Token, request: Request, advice: str) -> Flow[ExactTokenError]:
     error = ExactTokenError(
         f"{request}: Exact Online refuses the access token, also when asked again. Probably somebody signed in "
-        f"elsewhere with the same app and user, such as for a second Airflow. {advice}".rstrip(),
+        f"elsewhere with the same app and user, such as for a second Airflow. {advice}",
         status=401,
     )
     yield GiveUp(token, error)

@@ -12,7 +12,7 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow_provider_exact import known_limits, signing_in
 from airflow_provider_exact.client.errors import ExactError
 from airflow_provider_exact.client.site import REGIONS, Site, origin
-from airflow_provider_exact.connection import ConnectionSettings, find_connection, known_ids
+from airflow_provider_exact.connection import ConnectionSettings, connections_among, known_ids
 from airflow_provider_exact.plugin import access, begun
 from airflow_provider_exact.signing_in import SharedSignIn, State, Status
 
@@ -81,18 +81,8 @@ def table_for(user: BaseUser, sought: str = "") -> Table:
     conn_ids = known_ids()
     if sought and sought not in conn_ids:
         conn_ids = [sought, *conn_ids]
-    wrong: list[Row] = []
-    found: list[ConnectionSettings] = []
-    for conn_id in conn_ids:
-        if not access.may_see(user, conn_id):
-            continue
-        try:
-            settings = find_connection(conn_id)
-        except ExactError as error:
-            wrong.append(Row((Shown(conn_id),), error=str(error)))
-        else:
-            if settings is not None:
-                found.append(settings)
+    found, faults = connections_among(conn_id for conn_id in conn_ids if access.may_see(user, conn_id))
+    wrong = [Row((Shown(conn_id),), error=fault) for conn_id, fault in faults.items()]
     now = time.time()
     sign_ins = signing_in.shared_sign_ins(found, now=now)
     rows = [_row(sign_in, user, now) for sign_in in sign_ins]

@@ -69,6 +69,7 @@ def shared_provider(
             _providers[identity] = RefreshingTokenProvider(
                 VariableTokenStore(key, grants.app, grants.site, seed=seed, conn_id=conn_id),
                 grants,
+                advice="",
                 on_refresh=on_refresh,
             )
         return _providers[identity]

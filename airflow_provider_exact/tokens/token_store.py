@@ -215,8 +215,8 @@ class VariableTokenStore:
 
     def _instead_of(self, seed: Token, stored: _Stored) -> Token | None:
         """Return the stored pair if Exact has refused the connection's own refresh token, and the pair may be alive."""
-        refusals = self._refusals("refused")
-        seeds = refusals.get(self._asked(seed))
+        refusals, asked = self._refusals("refused"), self._asked(seed)
+        seeds = refusals.get(asked)
         if seeds is None or seeds.too_early:
             return None
         try:
@@ -226,13 +226,14 @@ class VariableTokenStore:
         now = self._clock() + seeds.skew_here
         if now >= seeds.pending_until + PASSED_OVER_SECONDS or now >= token.issued_at + REFRESH_TOKEN_SECONDS:
             return None
-        pairs = refusals.get(self._asked(token))
+        asked_about_pair = self._asked(token)
+        pairs = refusals.get(asked_about_pair)
         if pairs is not None and not pairs.too_early:
             # Exact has refused both, and is asked about one of them at a time: the last one until its refusal has
             # ended, and then the other.
             is_in_force = now < max(pairs.until, seeds.until)
             in_order = list(refusals)
-            is_pair_last = in_order.index(self._asked(token)) > in_order.index(self._asked(seed))
+            is_pair_last = in_order.index(asked_about_pair) > in_order.index(asked)
             return token if is_pair_last == is_in_force else None
         if not self._is_seed_reported:
             self._is_seed_reported = True
@@ -298,21 +299,24 @@ class VariableTokenStore:
             present = None
         if present is not None and present.token.refresh == token.refresh and present.token.access == token.access:
             return present.token
-        begins = stored is not None and replacing == self._seed and self._begins_after(stored)
-        is_changed = replacing is not None and replacing.beside not in (None, _chain(stored))
-        if begins and is_changed and replacing is not None and present is not None:
+        if replacing is None or stored is None:
+            return self._begun(token, stored, SignedIn("", 0, self._clock()) if replacing is None else None)
+        if replacing == self._seed and self._begins_after(stored):
+            if present is None or replacing.beside in (None, _chain(stored)):
+                return self._begun(token, stored, None)
             # A sign-in was stored during the refresh. The connection's own refresh token is spent.
             return replace(present, earlier=(*present.earlier, fingerprint(replacing.refresh))[-EARLIER:])
-        if replacing is None or stored is None or begins:
-            signed_in = SignedIn("", 0, self._clock()) if replacing is None else None
-            connections = self._connections(() if stored is None else stored.connections)
-            return Kept(token, self._mark, signed_in, self._earlier(stored), connections)
         if present is None:
             log.warning("The Variable %r was stored by a connection with another client secret, and stays", self.key)
             return token
         if present.token.refresh == replacing.refresh or token.supersedes(present.token):
             return replace(present, token=token, connections=self._connections(present.connections))
         return present.token
+
+    def _begun(self, token: Token, stored: _Stored | None, signed_in: SignedIn | None) -> Kept:
+        """Return the content for the first pair of a sign-in, or of the connection's own refresh token."""
+        connections = self._connections(() if stored is None else stored.connections)
+        return Kept(token, self._mark, signed_in, self._earlier(stored), connections)
 
     def _connections(self, known: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*known, self._conn_id} - {""}))

@@ -28,15 +28,6 @@ class Channel:
         self.fail = {"GetVariable": 0, "PutVariable": 0}
         self.before = lambda message: None
 
-    def fail_to_store(self, key):
-        """Return a ``before`` that lets each write of a Variable fail."""
-
-        def fail(message):
-            if type(message).__name__ == "PutVariable" and message.key == key:
-                self.fail["PutVariable"] = 1
-
-        return fail
-
     def send(self, message=None, *, msg=None):
         from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
         from airflow.sdk.execution_time.comms import ErrorResponse, VariableResult
@@ -195,11 +186,21 @@ def test_a_new_pair_is_stored_even_if_it_takes_long_to_see_what_it_replaces(exac
     assert exact.emulator.statistics()["refreshes"] == 1
 
 
-def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_process(exact, channel):
-    channel.before = channel.fail_to_store(exact.key)
+def fail_to_store(exact, channel, provider):
+    """Have a provider refresh while Airflow does not store the pair."""
+
+    def fail(message):
+        if type(message).__name__ == "PutVariable" and message.key == exact.key:
+            channel.fail["PutVariable"] = 1
+
+    channel.before = fail
     with pytest.raises(ExactTransportError, match="did not store"):
-        exact.provider.get()
+        provider.get()
     channel.before = lambda message: None
+
+
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call_of_this_process(exact, channel):
+    fail_to_store(exact, channel, exact.provider)
     token = exact.provider.get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1
@@ -209,10 +210,7 @@ def test_a_sign_in_outlives_an_earlier_pair_that_could_not_be_stored(exact, chan
     own = exact.emulator.sign_in()["refresh_token"]
     exact.emulator.advance(601)
     owner = exact.provider_of("owner", refresh_token=own)
-    channel.before = channel.fail_to_store(exact.key)
-    with pytest.raises(ExactTransportError, match="did not store"):
-        owner.get()
-    channel.before = lambda message: None
+    fail_to_store(exact, channel, owner)
     pair = exact.emulator.sign_in()
     at = owner.grants.clock.now()
     token = Token(pair["access_token"], pair["refresh_token"], at, at + 600)
@@ -227,10 +225,7 @@ def test_an_unsaved_pair_is_stored_although_exact_refused_a_second_process(exact
     own = exact.emulator.sign_in()["refresh_token"]
     exact.emulator.advance(601)
     owner = exact.provider_of("owner", refresh_token=own)
-    channel.before = channel.fail_to_store(exact.key)
-    with pytest.raises(ExactTransportError, match="did not store"):
-        owner.get()
-    channel.before = lambda message: None
+    fail_to_store(exact, channel, owner)
     providers._providers.clear()
     with pytest.raises(ExactError):
         exact.provider_of("owner", refresh_token=own).get()
@@ -240,10 +235,7 @@ def test_an_unsaved_pair_is_stored_although_exact_refused_a_second_process(exact
 
 
 def test_another_connection_of_the_process_stores_a_pair_that_could_not_be_stored(exact, channel):
-    channel.before = channel.fail_to_store(exact.key)
-    with pytest.raises(ExactTransportError, match="did not store"):
-        exact.provider.get()
-    channel.before = lambda message: None
+    fail_to_store(exact, channel, exact.provider)
     token = exact.provider_of("second").get()
     assert exact.opened()["access_token"] == token.access
     assert exact.emulator.statistics()["refreshes"] == 1

@@ -148,6 +148,23 @@ def test_no_frame_holds_a_secret_when_the_connection_is_wrong(waiting, secrets, 
         assert found_in(caught.value, [*secrets(), "a wrong secret"]) == []
 
 
+def test_no_frame_holds_a_secret_when_the_configuration_is_wrong(waiting, secrets, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__EXACT_ONLINE__CONNECT_TIMEOUT", "ten")
+    with pytest.raises(ExactError) as caught:
+        ExactOnlineHook().get_me()
+    assert found_in(caught.value, secrets()) == []
+
+
+def test_no_frame_holds_a_secret_when_connections_cannot_be_grouped(waiting, secrets, monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError("The database is gone.")
+
+    monkeypatch.setattr(signing_in, "status", fail)
+    with pytest.raises(RuntimeError) as caught:
+        signing_in.shared_sign_ins([find_connection(CONN_ID)])
+    assert found_in(caught.value, secrets()) == []
+
+
 def test_the_search_finds_a_secret():
     with pytest.raises(ValueError, match="Expecting") as caught:
         json.loads("[the secret")

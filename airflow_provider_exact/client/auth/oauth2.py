@@ -137,11 +137,9 @@ class Grants:
         Refresh a pair, under the store's lock only; the result is stored before the first use.
 
         A request without a whole response is repeated once, at once, with an unchanged refresh token: the only moment
-        when Exact may still accept the token.
+        when Exact may still accept the token. Either exception may bring a new refresh token, to be stored like a pair.
 
         :param may_repeat: Whether the lock is still held.
-        Either exception may bring a new refresh token, to be stored like a pair.
-
         :raises TokenRefusedError: Exact refused; ``too_early`` marks the harmless case.
         :raises TokenFailedError: no response came, or the endpoint failed; the stored pair may still be valid.
         """
@@ -276,7 +274,7 @@ class Grants:
 
 @dataclass(frozen=True)
 class _Fields:
-    """JSON object of a token response; empty for a response without one."""
+    """JSON object of a token response; empty for any other response."""
 
     values: dict[str, Any] = field(repr=False)
 

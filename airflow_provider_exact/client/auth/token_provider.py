@@ -105,7 +105,7 @@ class RefreshingTokenProvider:
         store: TokenStore,
         grants: Grants,
         *,
-        advice: str = "",
+        advice: str = "Sign in first.",
         on_refresh: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -282,7 +282,7 @@ class RefreshingTokenProvider:
         noted, clock = self.store.refusal(token), self.grants.clock
         if self._refused is not None and self._refused[0].refresh == token.refresh:
             # The note may be missing in the store, or be older.
-            noted = max(noted or self._refused[1], self._refused[1], key=lambda refusal: refusal.until)
+            noted = max(filter(None, (noted, self._refused[1])), key=lambda refusal: refusal.until)
         if noted is None:
             return None
         if clock.skew is None and noted.skew_here:
@@ -331,7 +331,8 @@ class RefreshingTokenProvider:
             seconds = TOO_EARLY_SECONDS if token.is_alive(now) else REFRESH_AFTER
             return Refusal(str(refused), now + seconds, too_early=True, host=host, skew=skew)
         pending_until = now + (self.store.undecided_seconds() if refused.may_be_replaced else 0.0)
-        return Refusal(str(refused), pending_until + REFUSAL_SECONDS, False, pending_until, host, skew)
+        until = pending_until + REFUSAL_SECONDS
+        return Refusal(str(refused), until, pending_until=pending_until, host=host, skew=skew)
 
     def _obtained(self, obtain: Callable[[], Token], *, replacing: Token | None = None) -> Token:
         """
@@ -380,7 +381,7 @@ class RefreshingTokenProvider:
 
 
 def _successor(token: Token, error: TokenFailedError | TokenRefusedError) -> Token | None:
-    """Return a token with the refresh token from the response of a failed refresh; ``None`` without one."""
+    """Return the token with the new refresh token of a failed refresh; ``None`` if the old one stays."""
     lone = error.replacement
     if lone is None:
         return None
